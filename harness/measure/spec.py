@@ -13,9 +13,10 @@ Role = Literal["shipped", "candidate"]
 Clock = Literal["thread", "process", "wall", "cuda_event"]
 Provenance = Literal["measured", "modelled", "quoted"]
 ProbeName = Literal["peak_rss", "tracemalloc_peak", "cuda_memory", "energy"]
+CounterName = Literal["calls", "tokens", "bytes"]
 Kind = Literal["any", "host", "cuda"]
 
-_READERS = ("value", "work", "probe", "compare")
+_READERS = ("value", "work", "counter", "probe", "compare")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +25,9 @@ class Metric:
 
     By default a metric is the arm's duration on the row's clock. At most one reader changes that:
     `value` reads it from the arm's return value, `work` divides work done (from the return value)
-    by the duration, `probe` names a probe of the process or device, `compare` takes both arms'
-    return values and gives one loss, or one loss per example, to be held under `limit`.
+    by the duration, `counter` names what the arm added to the tally, `probe` a probe of the process
+    or device, `compare` takes both arms' return values and gives one loss, or one loss per example,
+    to be held under `limit`.
 
     `tolerance` is the relative deviation an `exact` metric may have from its committed baseline;
     `floor` the smallest relative effect of a `paired` metric that counts.
@@ -37,6 +39,7 @@ class Metric:
     gate: Gate = "report"
     value: Callable[[Any], float] | None = None
     work: Callable[[Any], float] | None = None
+    counter: CounterName | None = None
     probe: ProbeName | None = None
     compare: Callable[[Any, Any], float | Sequence[float]] | None = None
     limit: float | None = None
@@ -50,15 +53,19 @@ class Metric:
             raise ValueError(f"metric {self.name!r} has several readers: {', '.join(readers)}; keep one")
         if (self.gate == "bounded") != (self.compare is not None and self.limit is not None):
             raise ValueError(f"metric {self.name!r}: gate 'bounded' goes with both compare= and limit=")
-        if self.gate == "exact" and self.value is None:
-            raise ValueError(f"metric {self.name!r}: gate 'exact' counts something: give value=")
+        if self.gate == "exact" and self.value is None and self.counter is None:
+            raise ValueError(f"metric {self.name!r}: gate 'exact' counts something: give value= or counter=")
+        if self.gate == "paired" and self.probe is not None:
+            raise ValueError(
+                f"metric {self.name!r}: a probe runs outside the paired rounds; use gate 'report'"
+            )
         if self.floor < 0 or self.tolerance < 0:
             raise ValueError(f"metric {self.name!r}: floor and tolerance must not be negative")
 
     @property
     def is_timed(self) -> bool:
         """Whether the metric is read from the clock."""
-        return self.value is None and self.probe is None and self.compare is None
+        return all(getattr(self, name) is None for name in _READERS if name != "work")
 
 
 @dataclass(frozen=True, slots=True)
