@@ -1,0 +1,1 @@
+"""Which GPUs serve which layers, at what tensor-parallel degree, for how much money."""

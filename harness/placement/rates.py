@@ -1,0 +1,86 @@
+"""Documented throughput and memory model of one pipeline stage (fixtures/placement/README.md, "Model")."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.placement.problem import Config, GpuType
+
+GIB = 2**30
+
+
+@dataclass(frozen=True, slots=True)
+class GpuSpec:
+    """Dense half-precision peak, memory bandwidth, and the fraction of the peak that is reached."""
+
+    tflops: float
+    memory_gb_per_s: float
+    efficiency: float
+
+
+GPU_SPECS: dict[str, GpuSpec] = {
+    "H100": GpuSpec(989, 3350, 0.65),
+    "A100": GpuSpec(312, 2039, 0.60),
+    "L40S": GpuSpec(362, 864, 0.55),
+    "A40": GpuSpec(150, 696, 0.55),
+    "L40": GpuSpec(181, 864, 0.50),
+    "V100": GpuSpec(125, 900, 0.55),
+    "RTX4090": GpuSpec(165, 1008, 0.50),
+    "L20": GpuSpec(119, 480, 0.50),
+    "A10": GpuSpec(125, 600, 0.45),
+    "T4": GpuSpec(65, 320, 0.40),
+}
+
+_TP_EFFICIENCY = {1: 1.0, 2: 0.9, 4: 0.8}
+_LARGE_TP_EFFICIENCY = 0.7
+_ACTIVATION_OVERHEAD = 1.15
+
+
+def tp_efficiency(tp: int) -> float:
+    """Fraction of linear speed-up that `tp` GPUs reach together."""
+    return _TP_EFFICIENCY.get(tp, _LARGE_TP_EFFICIENCY)
+
+
+def stage_rate(config: Config, gpu: str, tp: int, layers: int) -> float:
+    """Tokens/s of a stage of `layers` layers on `tp` GPUs of type `gpu`, prefill only.
+
+    A roofline: B*S / max(compute time, memory time) * tp * tp_efficiency, with
+    n*(8BSD^2 + 4BS^2D + 16BSD^2) operations and 12nD^2 + BSD elements moved.
+    """
+    spec = GPU_SPECS[gpu]
+    tokens, d = config.batch_size * config.sequence_length, config.d_model
+    operations = layers * tokens * (24.0 * d * d + 4.0 * config.sequence_length * d)
+    compute_s = operations / (spec.tflops * 1e12 * spec.efficiency)
+    moved_bytes = (12.0 * layers * d * d + tokens * d) * config.bytes_per_element
+    memory_s = moved_bytes / (spec.memory_gb_per_s * 1e9)
+    return tokens / max(compute_s, memory_s) * tp * tp_efficiency(tp)
+
+
+def activation_gb(config: Config, tp: int) -> float:
+    """Activations and one layer's KV cache per GPU: 1.15 * (max(7u/tp, u) + 2u/tp), u = B*S*D*b / 2^30."""
+    unit = config.batch_size * config.sequence_length * config.d_model * config.bytes_per_element / GIB
+    return _ACTIVATION_OVERHEAD * (max(7 * unit / tp, unit) + 2 * unit / tp)
+
+
+def stage_memory_gb(config: Config, tp: int, layers: int) -> float:
+    """Memory per GPU of a stage: its share of the weights, and the activations."""
+    return layers * config.layer_weight_memory_gb / tp + activation_gb(config, tp)
+
+
+def layer_range(config: Config, gpu: GpuType, tp: int) -> tuple[int, int]:
+    """Fewest and most layers a stage on `tp` GPUs of this type may hold; (1, 0) when none fits.
+
+    The most is what memory holds. The fewest fills `min_memory_utilization` of it; where not even
+    the whole model does, the stage must take the whole model.
+    """
+    layers = range(1, config.num_decoder_layers + 1)
+    memory = [stage_memory_gb(config, tp, n) for n in layers]
+    most = sum(used <= gpu.memory_gb for used in memory)
+    floor = gpu.memory_gb * config.min_memory_utilization
+    fewest = next((n for n in layers if memory[n - 1] >= floor), layers[-1])
+    return (fewest, most) if most else (1, 0)
+
+
+def link_rate(config: Config, gb_per_s: float) -> float:
+    """Tokens/s that a link of `gb_per_s` carries: one hidden state of D elements per token."""
+    return gb_per_s * GIB / (config.d_model * config.bytes_per_element)

@@ -1,0 +1,131 @@
+"""Which stages a plan may consist of: segments of layers on a tensor-parallel group of one GPU type."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import HarnessError
+from harness.placement.problem import GpuType, Problem
+from harness.placement.rates import layer_range, stage_rate
+
+TP_DEGREES = (1, 2, 4, 8)
+
+SEGMENT = np.dtype(
+    [
+        ("type", np.int32),  # index into the pool
+        ("tp", np.int32),
+        ("group", np.int32),  # number of the TP group inside (type, tp)
+        ("start", np.int32),  # first layer, counted from 1
+        ("size", np.int32),
+        ("first_gpu", np.int32),  # the group's GPUs are first_gpu .. first_gpu + tp - 1
+        ("rate", np.float64),  # tokens/s
+    ]
+)
+Segments = NDArray[np.void]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Where the documented solver and a corrected one differ.
+
+    `tp_divides_count`: a TP degree is used only if it divides the type's GPU count.
+    `type_blind_gpu_ids`: GPUs are numbered from 0 in each type and compared without their type.
+    `filter_slow_links`: connections below a percentile of link bandwidth are dropped, however fast.
+    `ordered_groups`: inside a (type, TP) group i may be used only after group i - 1.
+    `big_m_per_type`: an unused group caps the plan at three times a slow stage of its type.
+    `one_layer_always_fits`: a single layer is placed even where memory cannot hold it.
+    """
+
+    name: str
+    tp_divides_count: bool
+    type_blind_gpu_ids: bool
+    filter_slow_links: bool
+    ordered_groups: bool
+    big_m_per_type: bool
+    one_layer_always_fits: bool
+
+
+DOCUMENTED = Rules("documented", True, True, True, True, True, True)
+CORRECTED = Rules("corrected", False, False, False, False, False, False)
+
+
+def fine_sizes(layers: int) -> tuple[int, ...]:
+    """The 14 sizes (for 40 layers): powers of two, multiples of five, and all layers at once."""
+    powers = (2**k for k in range(layers.bit_length()) if 2**k <= layers)
+    return tuple(sorted({*powers, *range(5, layers, 5), layers}))
+
+
+def coarse_sizes(layers: int) -> tuple[int, ...]:
+    """The 6 sizes (for 40 layers); fewer for smaller models."""
+    steps: tuple[int, ...] = (1, 10, 20, 30, 40)
+    for limit, candidate in ((10, (1, 5)), (30, (1, 5, 10, 15, 20)), (40, (1, 5, 10, 20, 30))):
+        if layers <= limit:
+            steps = candidate
+            break
+    return tuple(sorted({*(size for size in steps if size < layers), layers}))
+
+
+def all_sizes(layers: int) -> tuple[int, ...]:
+    """Every size, without quantization."""
+    return tuple(range(1, layers + 1))
+
+
+def tp_degrees(gpu: GpuType, rules: Rules) -> tuple[int, ...]:
+    """Tensor-parallel degrees that this type's GPUs can form."""
+    return tuple(
+        tp for tp in TP_DEGREES if tp <= gpu.count and not (rules.tp_divides_count and gpu.count % tp)
+    )
+
+
+def stage_sizes(
+    problem: Problem, gpu: GpuType, tp: int, sizes: Iterable[int], rules: Rules
+) -> tuple[int, ...]:
+    """The sizes that a stage on `tp` GPUs of this type may have: memory and the floors allow them."""
+    fewest, most = layer_range(problem.config, gpu, tp)
+    if rules.one_layer_always_fits:
+        most = max(most, 1)
+    fewest = max(fewest, problem.config.min_layers_per_stage)
+    return tuple(sorted({size for size in sizes if fewest <= size <= most}))
+
+
+def enumerate_segments(problem: Problem, sizes: Iterable[int], rules: Rules) -> Segments:
+    """Every segment: (type, TP group, first layer, size), as an array of dtype `SEGMENT`.
+
+    Ordered by type, TP, group, size, start. A size outside 1..layers raises HarnessError.
+    """
+    chosen = tuple(sizes)
+    wrong = [size for size in chosen if not 1 <= size <= problem.layers]
+    if wrong:
+        raise HarnessError(
+            f"segment size {wrong[0]} is impossible",
+            where="segment sizes",
+            allowed=f"1 to {problem.layers} layers",
+        )
+    parts = [
+        _class_segments(problem, index, tp, stage_sizes(problem, gpu, tp, chosen, rules))
+        for index, gpu in enumerate(problem.pool)
+        for tp in tp_degrees(gpu, rules)
+    ]
+    return np.concatenate([np.empty(0, SEGMENT), *parts])
+
+
+def _class_segments(problem: Problem, index: int, tp: int, sizes: tuple[int, ...]) -> Segments:
+    """Segments of one (type, TP): the cross product of its groups with its (size, start) pairs."""
+    gpu = problem.pool[index]
+    groups = gpu.count // tp
+    counts = np.array([problem.layers - size + 1 for size in sizes], dtype=np.intp)
+    rates = np.array([stage_rate(problem.config, gpu.name, tp, size) for size in sizes], dtype=np.float64)
+    per_group = int(counts.sum())
+    part = np.empty((groups, per_group), SEGMENT)
+    part["type"], part["tp"] = index, tp
+    part["group"] = np.arange(groups)[:, None]
+    part["first_gpu"] = problem.first_gpus[index] + tp * np.arange(groups)[:, None]
+    part["size"] = np.repeat(np.array(sizes, dtype=np.int32), counts)
+    part["rate"] = np.repeat(rates, counts)
+    starts = [np.arange(1, count + 1, dtype=np.int32) for count in counts]
+    part["start"] = np.concatenate([np.empty(0, np.int32), *starts])
+    return part.reshape(-1)
