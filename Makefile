@@ -2,7 +2,7 @@
 # Other extras: make install EXTRA=models   (several: EXTRA="models detection")
 
 .DEFAULT_GOAL := help
-.PHONY: help test bench selftest doctor lint install lock clean
+.PHONY: help test bench selftest doctor lint install flash-attn lock clean
 
 CANDIDATES := python3 python3.13 python3.12 python3.11
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
@@ -24,10 +24,11 @@ LOCKED := $(PIP) install --no-deps --require-hashes
 VENV := .venv/python-$(shell $(PYTHON) -c 'import os, sys, zlib; \
 	print("%d.%d.%d-%08x" % (*sys.version_info[:3], zlib.crc32(os.getcwd().encode())))')
 READY := .venv/ready
+EXTRAS := $(filter-out core dev torch flash-attn,$(basename $(notdir $(wildcard locks/*.txt))))
 
 help:
 	@echo "make test | bench | selftest | doctor | lint | install EXTRA=NAME | lock"
-	@echo "extras: $(filter-out core dev torch,$(basename $(notdir $(wildcard locks/*.txt))))"
+	@echo "extras: $(EXTRAS)"
 
 test: $(READY)
 	$(BIN)/pytest $(TEST_ARGS)
@@ -46,7 +47,8 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-install: $(READY) $(EXTRA:%=install-%)
+# gpu last: it replaces some pins of the others.
+install: $(READY) $(addprefix install-,$(filter-out gpu,$(EXTRA)) $(filter gpu,$(EXTRA)))
 
 $(VENV):
 	@echo "making .venv with core + dev (once; about half a minute and 650 MB)"
@@ -60,9 +62,15 @@ $(READY): pyproject.toml locks/core.txt locks/dev.txt $(VENV)
 
 # torch comes with its dependencies: a CUDA build needs libraries that the CPU build does not have.
 install-%: $(READY)
-	@test -f locks/$*.txt || { echo "no extra named '$*'; there are: $(wildcard locks/*.txt)" >&2; exit 4; }
-	$(LOCKED) -r locks/$*.txt
+	@test -f locks/$*.txt || { echo "no extra named '$*' (allowed: $(EXTRAS))" >&2; exit 4; }
+	@echo "installing $* from locks/$*.txt"
+	@$(LOCKED) -r locks/$*.txt
 	@if grep -q 'torch is in torch.txt' locks/$*.txt; then $(PIP) install -r locks/torch.txt; fi
+	@if grep -q 'flash-attn is in' locks/$*.txt; then $(MAKE) --no-print-directory flash-attn; fi
+
+flash-attn: $(READY)
+	@if command -v nvcc >/dev/null; then $(LOCKED) --no-build-isolation -r locks/flash-attn.txt; \
+	else echo "flash-attn left out: building it needs nvcc; then: make flash-attn"; fi
 
 lock:
 	$(PYTHON) scripts/lock.py

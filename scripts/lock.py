@@ -1,10 +1,10 @@
-"""Regenerate locks/: `make lock`.
+"""Regenerate locks/: `make lock`. Reads package metadata only; downloads no wheel but uv's.
 
-The extras that install on a CPU are resolved once, together, so that any of them share one environment; the result is
-split so that core.txt is complete and every other file lists what it adds to core.txt. `gpu` pins its own numba and the
-CUDA libraries, so it is resolved by itself, for Linux, and its file is complete.
+The extras that install on a CPU are resolved once, together, so that any of them share one environment, and
+the result is split: core.txt is complete, every other file lists what its extra adds to core.txt. `gpu` pins
+an older numba and numpy, so it is resolved in a second pass over everything; its file replaces some pins.
 
-torch is in no hashed file: its build differs per machine. Nothing here downloads a wheel: only metadata is read.
+No file names a package index. torch has no hash, for its build differs per machine.
 """
 
 import re
@@ -12,16 +12,22 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = ROOT / "locks"
 OLDEST_PYTHON = "3.11"
-GPU_EXTRAS = ("gpu",)
-TORCH = "torch"
+# Files of their own: torch without a hash, flash-attn because only a machine with nvcc can build it.
+APART = ("torch", "flash-attn")
 
-# What torch's CPU build depends on. The wheel on the package index would bring CUDA libraries into the CPU lock.
-CPU_TORCH = """
+FLASH_ATTN_METADATA = """
+[[dependency-metadata]]
+name = "flash-attn"
+requires-dist = ["torch", "einops"]
+"""
+# The index's own torch wheel would bring the CUDA libraries into the CPU lock.
+CPU_TORCH_METADATA = """
 [[dependency-metadata]]
 name = "torch"
 version = "2.13.0"
@@ -30,69 +36,81 @@ requires-dist = [
     "typing-extensions>=4.10.0",
 ]
 """
-# flash-attn is published as source that needs torch and nvcc even to say what it depends on.
-SOURCE_ONLY = """
-[[dependency-metadata]]
-name = "flash-attn"
-requires-dist = ["torch", "einops"]
-"""
+
+Pins = dict[str, str]
 
 
 def main() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    extras = {"core": [], **project["optional-dependencies"]}
-    cpu = [name for name in extras if name not in GPU_EXTRAS]
+    """Resolve, split, write; raises CalledProcessError with uv's explanation on stderr."""
+    extras = list(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"])
+    cpu = [name for name in extras if name != "gpu"]
     with tempfile.TemporaryDirectory() as folder:
-        uv = _install_uv(Path(folder))
-        everything = _resolve(uv, Path(folder), cpu, CPU_TORCH, [])
-        constraint = Path(folder) / "everything.txt"
-        constraint.write_text("\n".join(everything.values()))
-        core: dict[str, str] = {}
+        work = Path(folder)
+        install_uv(work)
+        (work / "uv.toml").write_text(CPU_TORCH_METADATA)
+        together = resolve(work, cpu)
+        core = resolve(work, [], together)
+        write("core", core, "Complete for the core.")
         for name in cpu:
-            pins = _resolve(uv, Path(folder), [name], CPU_TORCH, [f"--constraint={constraint}"])
-            added = {package: pin for package, pin in pins.items() if package not in core}
-            core = core or added
-            _write(name, added, "" if name == "core" else "What this extra adds to core.txt.")
-        for name in GPU_EXTRAS:
-            linux = ["--python-platform=x86_64-manylinux_2_28"]
-            pins = _resolve(uv, Path(folder), ["models", name], SOURCE_ONLY, linux)
-            pins.pop("flash-attn")  # built against the torch and nvcc of the machine: see the Makefile
-            _write(name, pins, "Complete, resolved apart from the CPU extras; for Linux with an NVIDIA driver.")
+            write(name, subtract(resolve(work, [name], together), core), "What this extra adds to core.txt.")
+        (work / "uv.toml").write_text(FLASH_ATTN_METADATA)
+        with_gpu = resolve(work, extras, preferred=together)
+        gpu = subtract(resolve(work, ["models", "gpu"], with_gpu), core)
+        write("gpu", gpu, "Complete with `models`; some pins replace those of core.txt: install it last.")
+        write_apart(gpu)
 
 
-def _install_uv(folder: Path) -> Path:
-    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
-    subprocess.run([folder / "venv/bin/pip", "install", "--quiet", "uv"], check=True)
-    return folder / "venv/bin/uv"
+def install_uv(work: Path) -> None:
+    subprocess.run([sys.executable, "-m", "venv", work / "venv"], check=True)
+    subprocess.run([work / "venv/bin/pip", "install", "-qq", "uv"], check=True)
 
 
-def _resolve(uv: Path, folder: Path, extras: list[str], metadata: str, options: list[str]) -> dict[str, str]:
-    """Map each package of the resolution to its lines in requirements format: pins, markers, hashes."""
-    config = folder / "uv.toml"
-    config.write_text(metadata)
-    platform = [] if any("platform" in option for option in options) else ["--universal"]
-    chosen = [f"--extra={name}" for name in extras if name != "core"]
-    command = [uv, "pip", "compile", "--config-file", config, "--quiet", "--generate-hashes", "--no-annotate",
-               "--no-header", "--no-emit-index-url", f"--python-version={OLDEST_PYTHON}", *platform, *chosen,
-               *options, "pyproject.toml"]  # fmt: skip
-    text = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
-    pins: dict[str, str] = {}
-    for block in re.findall(r"^\S.*(?:\n\s+.*)*", text, re.MULTILINE):
-        package = re.match(r"[\w.-]+", block)
-        if package is None:
-            raise SystemExit(f"scripts/lock.py: no package name in {block[:80]!r}")
-        pins[package[0]] = pins.get(package[0], "") + block + "\n"
+def resolve(
+    work: Path, extras: Sequence[str], fixed: Pins | None = None, *, preferred: Pins | None = None
+) -> Pins:
+    """The pins of core and `extras`: package -> its lines with versions, markers and hashes.
+
+    `fixed` versions must be kept; `preferred` ones are kept unless something forbids them.
+    """
+    output, constraints = work / "out.txt", work / "constraints.txt"
+    output.write_text("".join((preferred or {}).values()))
+    constraints.write_text("".join((fixed or {}).values()))
+    command: list[str | Path] = [work / "venv/bin/uv", "pip", "compile", "pyproject.toml", "--quiet"]
+    command += ["--config-file", work / "uv.toml", "--output-file", output, "--constraint", constraints]
+    command += ["--universal", f"--python-version={OLDEST_PYTHON}", "--generate-hashes"]
+    command += ["--no-annotate", "--no-header", "--no-emit-index-url"]
+    command += [f"--extra={name}" for name in extras]
+    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    return parse(output.read_text())
+
+
+def parse(requirements: str) -> Pins:
+    """Split requirements text into packages; one package may have several lines, one per Python version."""
+    pins: Pins = {}
+    for entry in re.findall(r"^\w.*(?:\n[ ].*)*\n", requirements, re.MULTILINE):
+        name = entry.split("==")[0]
+        pins[name] = pins.get(name, "") + entry
     return pins
 
 
-def _write(name: str, pins: dict[str, str], what: str) -> None:
-    lines = ["# Made by `make lock`; do not edit.", *([f"# {what}"] if what else [])]
-    torch = pins.pop(TORCH, None)
-    if torch is not None:
-        version = torch.split()[0].rstrip(" \\")
-        (LOCKS / "torch.txt").write_text(f"# Without a hash: the build differs per machine (CPU, CUDA).\n{version}\n")
-        lines.append("# torch is in torch.txt.")
-    (LOCKS / f"{name}.txt").write_text("\n".join(lines) + "\n" + "".join(pins[key] for key in sorted(pins)))
+def subtract(pins: Pins, core: Mapping[str, str]) -> Pins:
+    """The pins that are not in `core` word for word."""
+    return {name: text for name, text in pins.items() if core.get(name) != text}
+
+
+def write(name: str, pins: Pins, what: str) -> None:
+    head = ["Made by `make lock`; do not edit.", what]
+    head += [f"{package} is in {package}.txt." for package in APART if package in pins]
+    text = "".join(f"# {line}\n" for line in head)
+    text += "".join(pins[package] for package in sorted(pins) if package not in APART)
+    (LOCKS / f"{name}.txt").write_text(text)
+
+
+def write_apart(pins: Pins) -> None:
+    version = re.match(r"torch==[\w.]+", pins["torch"])
+    assert version is not None, pins["torch"]
+    (LOCKS / "torch.txt").write_text(f"# Without a hash: its build differs per machine.\n{version[0]}\n")
+    (LOCKS / "flash-attn.txt").write_text("# Source only: needs torch and nvcc.\n" + pins["flash-attn"])
 
 
 if __name__ == "__main__":
