@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from harness.measure import stats, verdicts
-from harness.measure.outcome import Effect, FidelityState, Finding
-from harness.measure.rounds import Plan, Recording, is_slow
+from harness.measure.outcome import Effect, FidelityState, Finding, Verdict
+from harness.measure.rounds import ArmName, Plan, Recording, is_slow
 from harness.measure.spec import Clock, Metric, Optimization
 
 FOREIGN_CPU_LIMIT = 0.1
@@ -41,11 +41,14 @@ def settled(optimization: Optimization, recording: Recording, plan: Plan, confid
 
 
 def paired_effect(
-    recording: Recording, metric: str, arm: str, plan: Plan, confidence: float
+    recording: Recording, metric: str, arm: ArmName, plan: Plan, confidence: float
 ) -> Effect | None:
     """Median paired ratio arm / baseline, or None with too few rounds for any interval."""
     values = recording.values[metric]
-    d = stats.log_ratios(values["baseline"], values[arm])  # type: ignore[index]
+    return _effect(stats.log_ratios(values["baseline"], values[arm]), plan, confidence)
+
+
+def _effect(d: stats.Floats, plan: Plan, confidence: float) -> Effect | None:
     interval = _median_interval(d, plan, confidence)
     if interval is None:
         return None
@@ -86,7 +89,7 @@ def _finding(
     if metric.compare is not None:
         finding = _bounded(blank, recording.losses.get(metric.name, []), optimization, plan)
     elif metric.probe is not None:
-        finding = _probed(blank, recording)
+        finding = _probed(blank, recording, plan)
     elif metric.gate == "exact":
         finding = _counted(blank, recording)
     else:
@@ -100,7 +103,7 @@ def _finding(
 
 
 def _claim_interval(finding: Finding) -> tuple[float, float] | None:
-    if finding.effect is None or finding.verdict == "not run":
+    if finding.effect is None or finding.verdict == "not run" or finding.effect.confidence == 0.0:
         return None
     return finding.effect.low, finding.effect.high
 
@@ -123,20 +126,24 @@ def _counted(blank: Finding, recording: Recording) -> Finding:
     )
 
 
-def _probed(blank: Finding, recording: Recording) -> Finding:
+def _probed(blank: Finding, recording: Recording, plan: Plan) -> Finding:
     if blank.metric in recording.unavailable:
         return replace(blank, reason=recording.unavailable[blank.metric])
     arms = recording.probes[blank.metric]
-    before, after = (float(np.median(arms[arm])) for arm in ("baseline", "optimized"))  # type: ignore[index]
-    return replace(
-        blank,
-        verdict="inconclusive",
-        reason=f"report only: {len(arms['baseline'])} probe rounds",
-        rounds=len(arms["baseline"]),
-        baseline=before,
-        optimized=after,
-        effect=_bare_ratio(before, after),
-    )
+    before, after = _medians(arms)
+    rounds = len(arms["baseline"])
+    finding = replace(blank, rounds=rounds, baseline=before, optimized=after)
+    if min(min(values) for values in arms.values()) <= 0:
+        return replace(finding, verdict="inconclusive", reason="a probe read zero: no ratio")
+    effect = _effect(stats.log_ratios(arms["baseline"], arms["optimized"]), plan, plan.confidence)
+    if effect is None:
+        reason = f"report only: {rounds} probe rounds give no interval"
+        return replace(finding, verdict="inconclusive", reason=reason, effect=_bare_ratio(before, after))
+    return replace(finding, effect=effect, verdict=verdicts.judge(effect, blank.better, blank.floor))
+
+
+def _medians(arms: Mapping[ArmName, Sequence[float]]) -> tuple[float, float]:
+    return float(np.median(arms["baseline"])), float(np.median(arms["optimized"]))
 
 
 def _bare_ratio(before: float, after: float) -> Effect | None:
@@ -158,23 +165,23 @@ def _bounded(
     effect = Effect(float(examples.mean()), low, high, plan.confidence if examples.size > 1 else 1.0)
     assert blank.limit is not None
     state = verdicts.fidelity(low, high, blank.limit, optimization.role)
-    verdict = {"held": "unchanged", "inconclusive": "inconclusive"}.get(state, "worse")
+    verdict: Verdict = "worse"
+    if state in ("held", "inconclusive"):
+        verdict = "unchanged" if state == "held" else "inconclusive"
     reason = f"limit {blank.limit:g}: {state}"
-    return replace(blank, verdict=verdict, reason=reason, effect=effect)  # type: ignore[arg-type]
+    return replace(blank, verdict=verdict, reason=reason, effect=effect)
 
 
 def _paired(blank: Finding, recording: Recording, plan: Plan) -> Finding:
     arms = recording.values[blank.metric]
-    before, after = (float(np.median(arms[arm])) for arm in ("baseline", "optimized"))  # type: ignore[index]
+    before, after = _medians(arms)
     finding = replace(blank, baseline=before, optimized=after, iterations=recording.iterations["baseline"])
     if min(min(values) for values in arms.values()) <= 0:
         return replace(finding, verdict="inconclusive", reason="a sample was not positive: no ratio")
     if recording.rounds < recording.rounds_wanted:
         cost = sum(recording.call_s[arm] * recording.iterations[arm] for arm in recording.iterations)
-        wanted = f"{recording.rounds_wanted} rounds of {cost:.3g} s"
-        reason = (
-            f"budget: {wanted} needed; rerun with --budget {math.ceil(1.3 * cost * recording.rounds_wanted)}"
-        )
+        total = math.ceil(1.3 * cost * recording.rounds_wanted)
+        reason = f"budget: needs {recording.rounds_wanted} rounds of {cost:.3g} s; this cell needs {total} s"
         return replace(finding, verdict="not run", reason=reason, effect=_bare_ratio(before, after))
     effect = paired_effect(recording, blank.metric, "optimized", plan, recording.confidence)
     canary = paired_effect(recording, blank.metric, "canary", plan, recording.confidence)
@@ -235,10 +242,8 @@ def cell_fidelity(found: Sequence[Finding], optimization: Optimization) -> Fidel
             else:
                 effect = finding.effect
                 states.add(verdicts.fidelity(effect.low, effect.high, finding.limit, optimization.role))
-    for state in ("broken", "refused", "inconclusive", "held"):
-        if state in states:
-            return state  # type: ignore[return-value]
-    return "none"
+    worst_first: tuple[FidelityState, ...] = ("broken", "refused", "inconclusive", "held")
+    return next((state for state in worst_first if state in states), "none")
 
 
 def _over(optimization: Optimization) -> FidelityState:

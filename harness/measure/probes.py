@@ -93,7 +93,7 @@ def _energy(run: Callable[[], Any]) -> float:
         ) from None
     run()
     after = [nvml.nvmlDeviceGetTotalEnergyConsumption(device) for device in devices]
-    return sum(b - a for a, b in zip(before, after, strict=True)) / 1000.0
+    return float(sum(b - a for a, b in zip(before, after, strict=True))) / 1000.0
 
 
 _PROBES: dict[ProbeName, Callable[[Callable[[], Any]], float]] = {

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -23,6 +25,7 @@ ArmName = Literal["baseline", "optimized", "canary"]
 ARMS: tuple[ArmName, ...] = ("baseline", "optimized", "canary")
 COMPARISONS_KEPT = 30
 MAX_ITERATIONS = 100_000
+LONG_SAMPLES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ class Plan:
     slow_arm_s: float = 1.0
     min_sample_s: float = 1e-3
     target_half_width: float = 0.015
-    probe_rounds: int = 3
+    probe_rounds: int = 8
 
 
 @dataclass(slots=True)
@@ -139,31 +142,29 @@ def is_slow(recording: Recording, plan: Plan) -> bool:
 
 
 def _warm_up(pair: Pair, recording: Recording, plan: Plan) -> None:
-    """Call both arms until caches and lazy set-up are warm; note their cost and their foreign threads."""
-    thread_s = process_s = 0.0
+    """Call both arms until caches and lazy set-up are warm, and note what a call costs."""
     for name in ("baseline", "optimized"):
         arm = pair.arms[name]
         arm.first_call()
         calls, began = 0, time.perf_counter()
         while calls == 0 or (calls < 3 and time.perf_counter() - began < plan.budget_s * 0.02):
-            thread, process = time.thread_time(), time.process_time()
             arm.execute((), 1)
-            thread_s += time.thread_time() - thread
-            process_s += time.process_time() - process
             calls += 1
         recording.call_s[name] = (time.perf_counter() - began) / calls
         recording.setup_s[name] = arm.setup_s
     recording.call_s["canary"] = recording.call_s["baseline"]
-    if process_s > 1e-3:
-        recording.foreign_cpu_share = max(0.0, (process_s - thread_s) / process_s)
 
 
 def _choose_iterations(pair: Pair, recording: Recording, plan: Plan) -> None:
+    """Calls per sample: the same for both arms unless that would make the slower arm's samples long."""
+    wanted = {name: math.ceil(plan.min_sample_s / max(recording.call_s[name], 1e-9)) for name in ARMS}
+    most = max(wanted.values())
+    if most * max(recording.call_s.values()) <= LONG_SAMPLES * plan.min_sample_s:
+        wanted = dict.fromkeys(ARMS, most)
+    repeatable = all(arm.is_repeatable for arm in pair.arms.values())
+    counts = any(metric.counter for metric in pair.metrics)
     for name in ARMS:
-        per_call = max(recording.call_s[name], 1e-9)
-        wanted = round(plan.min_sample_s / per_call + 0.5)
-        repeatable = pair.arms[name].is_repeatable and not any(m.counter for m in pair.metrics)
-        recording.iterations[name] = min(max(wanted, 1), MAX_ITERATIONS) if repeatable else 1
+        recording.iterations[name] = min(wanted[name], MAX_ITERATIONS) if repeatable and not counts else 1
 
 
 def _planned_rounds(recording: Recording, plan: Plan, left_s: float, round_cost_s: float) -> int:
@@ -183,7 +184,7 @@ def _loop(pair: Pair, recording: Recording, plan: Plan, planned: int, left_s: fl
     slow = is_slow(recording, plan)
     looked = slow
     recording.confidence = plan.confidence if slow else 1.0 - 0.75 * alpha
-    began = time.perf_counter()
+    began, thread, process = time.perf_counter(), time.thread_time(), time.process_time()
     while recording.rounds < planned:
         _one_round(pair, recording, watches, [ARMS[i] for i in rng.permutation(len(ARMS))])
         spent = time.perf_counter() - began
@@ -195,6 +196,8 @@ def _loop(pair: Pair, recording: Recording, plan: Plan, planned: int, left_s: fl
             if look(recording, 1.0 - 0.25 * alpha):
                 recording.confidence = 1.0 - 0.25 * alpha
                 break
+    used = time.process_time() - process
+    recording.foreign_cpu_share = max(0.0, 1.0 - (time.thread_time() - thread) / max(used, 1e-9))
 
 
 def _one_round(pair: Pair, recording: Recording, watches: list[Stopwatch], order: list[ArmName]) -> None:
@@ -238,10 +241,10 @@ def _probe_rounds(pair: Pair, recording: Recording, plan: Plan) -> None:
             continue
         values: dict[ArmName, list[float]] = {"baseline": [], "optimized": []}
         try:
-            for _ in range(plan.probe_rounds):
+            for _ in range(3 if is_slow(recording, plan) else plan.probe_rounds):
                 for name in values:
                     arm = pair.arms[name]
-                    values[name].append(probe(metric.probe, lambda arm=arm: arm.execute((), 1)))
+                    values[name].append(probe(metric.probe, partial(arm.execute, (), 1)))
         except HarnessError as error:
             recording.unavailable[metric.name] = error.message
         else:

@@ -27,9 +27,8 @@ def log_ratios(baseline: ArrayLike, optimized: ArrayLike) -> Floats:
     before, after = np.asarray(baseline, dtype=float), np.asarray(optimized, dtype=float)
     if before.shape != after.shape or before.ndim != 1:
         raise ValueError(f"paired samples need equal length, got {before.shape} and {after.shape}")
-    if not (
-        np.isfinite(before).all() and np.isfinite(after).all() and (before > 0).all() and (after > 0).all()
-    ):
+    both = np.concatenate([before, after])
+    if not (np.isfinite(both).all() and (both > 0).all()):
         raise ValueError("log-ratios need positive finite samples")
     return np.asarray(np.log(after) - np.log(before), dtype=float)
 
@@ -54,11 +53,10 @@ def order_statistic_interval(samples: ArrayLike, quantile: float, confidence: fl
 def _binomial_cdf(n: int, p: float) -> Floats:
     """P(B <= k) for k = 0..n, B ~ Binomial(n, p), by log-gamma."""
     k = np.arange(n + 1)
-    log_choose = np.array(
-        [math.lgamma(n + 1) - math.lgamma(i + 1) - math.lgamma(n - i + 1) for i in range(n + 1)]
-    )
+    log_factorial = np.array([math.lgamma(i + 1) for i in range(n + 1)])
+    log_choose = log_factorial[n] - log_factorial - log_factorial[::-1]
     mass = np.exp(log_choose + k * math.log(p) + (n - k) * math.log1p(-p))
-    return np.minimum(np.cumsum(mass), 1.0)
+    return np.asarray(np.minimum(np.cumsum(mass), 1.0), dtype=float)
 
 
 def median_bootstrap_interval(
@@ -129,7 +127,7 @@ def sign_test_p(positives: int, n: int) -> float:
     """Two-sided exact sign test (Dixon & Mood 1946): `positives` of `n` non-zero differences."""
     extreme = min(positives, n - positives)
     tail = sum(math.comb(n, k) for k in range(extreme + 1))
-    return min(1.0, 2 * tail / 2**n)
+    return float(min(1.0, 2 * tail / 2**n))
 
 
 def mcnemar_p(only_baseline_right: int, only_optimized_right: int) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 from harness.measure.outcome import ClaimFinding, ClaimState, Effect, FidelityState, Verdict
 from harness.measure.spec import Better, Claim, Role
@@ -89,5 +90,6 @@ def claim_finding(
         state = "undecided"
     else:
         state = judge_claim(claim, *interval, better)
-    kind = "ratio" if claim.ratio is not None else "value"
-    return ClaimFinding(kind, *claim.band, claim.source, claim.quote, state)
+    return ClaimFinding(
+        "ratio" if claim.ratio is not None else "value", *claim.band, claim.source, claim.quote, state
+    )
