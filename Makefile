@@ -5,10 +5,15 @@
 .PHONY: help test bench selftest doctor lint install flash-attn lock clean
 
 CANDIDATES := python3 python3.13 python3.12 python3.11
-SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
-PYTHON ?= $(shell for p in $(CANDIDATES); do $$p -c "$(SUPPORTED)" 2>/dev/null && echo $$p && break; done)
-ifeq ($(PYTHON),)
-$(error no Python 3.11, 3.12 or 3.13 found (tried $(CANDIDATES)); install one, or say: make PYTHON=/path/to/python3.11)
+# Prints the version and a checksum of this folder: a venv is good for one Python in one place.
+IDENTIFY := import os, sys, zlib; v = sys.version_info; (3, 11) <= v < (3, 14) or sys.exit(1); \
+	print("%d.%d.%d-%08x" % (*v[:3], zlib.crc32(os.getcwd().encode())))
+ifndef PYTHON
+PYTHON := $(shell for p in $(CANDIDATES); do $$p -c '$(IDENTIFY)' >/dev/null 2>&1 && echo $$p && break; done)
+endif
+IDENTITY := $(if $(PYTHON),$(shell $(PYTHON) -c '$(IDENTIFY)' 2>/dev/null))
+ifeq ($(IDENTITY),)
+$(error needs Python 3.11, 3.12 or 3.13 (tried: $(or $(PYTHON),$(CANDIDATES))): install one, or name it: make PYTHON=python3.11)
 endif
 
 # Spinning OpenMP threads make timings on shared cores differ by a factor of five.
@@ -20,26 +25,31 @@ export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell getconf _NPROCESSORS_ONLN)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 LOCKED := $(PIP) install --no-deps --require-hashes
-# The marker's name holds the Python version and the place, so that another one of either makes .venv anew.
-VENV := .venv/python-$(shell $(PYTHON) -c 'import os, sys, zlib; \
-	print("%d.%d.%d-%08x" % (*sys.version_info[:3], zlib.crc32(os.getcwd().encode())))')
+VENV := .venv/python-$(IDENTITY)
 READY := .venv/ready
 EXTRAS := $(filter-out core dev torch flash-attn,$(basename $(notdir $(wildcard locks/*.txt))))
+
+UNKNOWN := $(filter-out $(EXTRAS),$(EXTRA))
+ifneq ($(UNKNOWN),)
+$(error no extra named '$(UNKNOWN)' (allowed: $(EXTRAS)))
+endif
+# An extra that was installed is kept up to date with its lock.
+SETUP := $(READY) $(wildcard .venv/extra-*)
 
 help:
 	@echo "make test | bench | selftest | doctor | lint | install EXTRA=NAME | lock"
 	@echo "extras: $(EXTRAS)"
 
-test: $(READY)
+test: $(SETUP)
 	$(BIN)/pytest $(TEST_ARGS)
 
-bench: $(READY)
+bench: $(SETUP)
 	$(BIN)/pytest benchmarks -m "cpu and not slow" $(BENCH_ARGS)
 
-selftest: $(READY)
+selftest: $(SETUP)
 	$(BIN)/harness selftest $(SELFTEST_ARGS)
 
-doctor: $(READY)
+doctor: $(SETUP)
 	$(BIN)/harness doctor
 
 lint: $(READY)
@@ -47,8 +57,7 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# gpu last: it replaces some pins of the others.
-install: $(READY) $(addprefix install-,$(filter-out gpu,$(EXTRA)) $(filter gpu,$(EXTRA)))
+install: $(SETUP) $(EXTRA:%=.venv/extra-%)
 
 $(VENV):
 	@echo "making .venv with core + dev (once; about half a minute and 650 MB)"
@@ -61,12 +70,15 @@ $(READY): pyproject.toml locks/core.txt locks/dev.txt $(VENV)
 	@touch $@
 
 # torch comes with its dependencies: a CUDA build needs libraries that the CPU build does not have.
-install-%: $(READY)
-	@test -f locks/$*.txt || { echo "no extra named '$*' (allowed: $(EXTRAS))" >&2; exit 4; }
-	@echo "installing $* from locks/$*.txt"
-	@$(LOCKED) -r locks/$*.txt
-	@if grep -q 'torch is in torch.txt' locks/$*.txt; then $(PIP) install -r locks/torch.txt; fi
-	@if grep -q 'flash-attn is in' locks/$*.txt; then $(MAKE) --no-print-directory flash-attn; fi
+.venv/extra-%: locks/%.txt locks/torch.txt $(READY)
+	@echo "installing $* from $<"
+	@$(LOCKED) -r $<
+	@if grep -q 'torch is in torch.txt' $<; then $(PIP) install -r locks/torch.txt; fi
+	@if grep -q 'flash-attn is in' $<; then $(MAKE) --no-print-directory flash-attn; fi
+	@touch $@
+
+# gpu replaces some pins of the others, so it comes after them.
+.venv/extra-gpu: $(filter-out .venv/extra-gpu,$(EXTRA:%=.venv/extra-%) $(wildcard .venv/extra-*))
 
 flash-attn: $(READY)
 	@if command -v nvcc >/dev/null; then $(LOCKED) --no-build-isolation -r locks/flash-attn.txt; \
