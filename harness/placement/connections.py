@@ -31,7 +31,7 @@ class Connections:
 
 
 def count_connections(segments: Segments, problem: Problem, rules: Rules) -> ConnectionCount:
-    """Count without building: a pair of groups has sum over layers of (ending there) * (starting after it)."""
+    """Count without building: per pair of groups, the sum over layers of (ending there) * (starting next)."""
     groups, of_segment = _groups(segments)
     layers = problem.layers
     ending = np.zeros((len(groups), layers + 2))
@@ -103,6 +103,7 @@ def _threshold(
     position = problem.config.network_bandwidth_percentile_threshold * (total - 1)
     below = int(position)
     low, high = (
-        values[order[np.searchsorted(upto, place, side="right")]] for place in (below, min(below + 1, total - 1))
+        values[order[np.searchsorted(upto, place, side="right")]]
+        for place in (below, min(below + 1, total - 1))
     )
     return float(low + (high - low) * (position - below))

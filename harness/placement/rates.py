@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.placement.problem import Config, GpuType
+from harness.errors import HarnessError
+from harness.placement.problem import Config, GpuType, Problem
 
 GIB = 2**30
 
@@ -84,3 +85,16 @@ def layer_range(config: Config, gpu: GpuType, tp: int) -> tuple[int, int]:
 def link_rate(config: Config, gb_per_s: float) -> float:
     """Tokens/s that a link of `gb_per_s` carries: one hidden state of D elements per token."""
     return gb_per_s * GIB / (config.d_model * config.bytes_per_element)
+
+
+def require_fast_links(problem: Problem, fastest_tokens_per_s: float) -> None:
+    """HarnessError when some link could limit a stage: for models that leave the links out."""
+    # A group's own links are charged (tp - 1) / tp of their bandwidth, so half at the least.
+    slowest = float(problem.bandwidth_gb_per_s.min())
+    carried = link_rate(problem.config, slowest / 2)
+    if carried < fastest_tokens_per_s:
+        raise HarnessError(
+            f"the slowest link has {slowest:g} GB/s and may limit the fastest stage",
+            where="network_bandwidth.csv",
+            allowed=f"at least {slowest * fastest_tokens_per_s / carried:.3g} GB/s for a model without links",
+        )

@@ -34,7 +34,7 @@ _RANGES: dict[str, tuple[float, float]] = {
 
 
 def read_problem(directory: Path) -> Problem:
-    """The problem in `directory`. Any mistake raises HarnessError naming file, row, column and what is allowed."""
+    """The problem in `directory`; HarnessError names file, line, column and what is allowed."""
     config = _read_config(directory / "config.csv")
     pool = _read_pool(directory / "gpu_pool.csv")
     gpus = sum(gpu.count for gpu in pool)
@@ -135,7 +135,9 @@ def _read_pool(path: Path) -> tuple[GpuType, ...]:
         if name not in GPU_SPECS:
             raise _unknown(name, list(GPU_SPECS), "gpu_type", place)
         if any(gpu.name == name for gpu in pool):
-            raise HarnessError(f"gpu_type {name!r} has two rows", where=place, next_step="add up their counts")
+            raise HarnessError(
+                f"gpu_type {name!r} has two rows", where=place, next_step="add up their counts"
+            )
         count = int(_number(row[1], f"{place}, count", 0, whole=True))
         memory = _number(row[2], f"{place}, memory_gb", _SMALLEST_POSITIVE)
         pool.append(GpuType(name, count, memory, _number(row[3], f"{place}, dollar_per_hour", 0)))

@@ -1,0 +1,98 @@
+"""Run HiGHS on a program. With one thread all its work is done in the calling thread."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import highspy
+import numpy as np
+
+from harness.errors import EXIT_INFRASTRUCTURE, HarnessError
+from harness.placement.plan import Status
+from harness.placement.program import Floats, Program
+
+# HiGHS stops at either gap; the absolute one must not end a search for the exact optimum early.
+_ABSOLUTE_GAP = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What HiGHS found: `values` is one figure per column, or None; NaN where it has no figure."""
+
+    status: Status
+    values: Floats | None
+    objective: float
+    bound: float
+    gap: float
+
+
+def run_highs(
+    program: Program,
+    *,
+    time_limit_s: float = math.inf,
+    gap: float = 0.0,
+    seed: int = 0,
+    threads: int = 1,
+) -> Outcome:
+    """Optimise to the relative `gap`. A solver that breaks down raises HarnessError (exit 21)."""
+    highs: Any = highspy.Highs()  # type: ignore[no-untyped-call]
+    options = {
+        "output_flag": False,
+        "threads": threads,
+        "random_seed": seed,
+        "mip_rel_gap": gap,
+        "mip_abs_gap": _ABSOLUTE_GAP,
+        "time_limit": time_limit_s,
+    }
+    for name, value in options.items():
+        if highs.setOptionValue(name, value) == highspy.HighsStatus.kError:
+            raise HarnessError(f"HiGHS refused {name} = {value}", exit_code=EXIT_INFRASTRUCTURE)
+    if highs.passModel(_highs_model(program)) == highspy.HighsStatus.kError:
+        raise HarnessError("HiGHS refused the model", exit_code=EXIT_INFRASTRUCTURE)
+    highs.run()
+    info = highs.getInfo()
+    found = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
+    return Outcome(
+        status=_status(highs, found),
+        values=np.asarray(highs.getSolution().col_value) if found else None,
+        objective=float(info.objective_function_value) if found else math.nan,
+        bound=_finite(float(info.mip_dual_bound)),
+        gap=_finite(float(info.mip_gap)) if found else math.nan,
+    )
+
+
+def _highs_model(program: Program) -> Any:
+    kinds = {True: highspy.HighsVarType.kInteger, False: highspy.HighsVarType.kContinuous}
+    lp: Any = highspy.HighsLp()
+    lp.num_col_, lp.num_row_, _ = program.shape
+    lp.sense_ = highspy.ObjSense.kMaximize if program.maximise else highspy.ObjSense.kMinimize
+    lp.col_cost_ = program.objective
+    lp.col_lower_, lp.col_upper_ = program.column_lower, program.column_upper
+    lp.row_lower_, lp.row_upper_ = program.row_lower, program.row_upper
+    lp.integrality_ = [kinds[whole] for whole in program.integer.tolist()]
+    matrix = lp.a_matrix_
+    matrix.format_ = highspy.MatrixFormat.kColwise
+    matrix.num_col_, matrix.num_row_ = lp.num_col_, lp.num_row_
+    matrix.start_, matrix.index_, matrix.value_ = program.starts, program.rows, program.values
+    return lp
+
+
+def _status(highs: Any, found: bool) -> Status:
+    known, status = highspy.HighsModelStatus, highs.getModelStatus()
+    if status == known.kOptimal:
+        return "optimal"
+    # Our objectives have bounded columns only, so "one of the two" can only mean infeasible.
+    if status in (known.kInfeasible, known.kUnboundedOrInfeasible):
+        return "infeasible"
+    if status in (known.kTimeLimit, known.kInterrupt, known.kSolutionLimit):
+        return "feasible" if found else "no plan found"
+    raise HarnessError(
+        f"HiGHS stopped with {highs.modelStatusToString(status)}", exit_code=EXIT_INFRASTRUCTURE
+    )
+
+
+def _finite(value: float) -> float:
+    """HiGHS writes its infinity where it has no figure; NaN is ours."""
+    return value if abs(value) < highspy.kHighsInf else math.nan
