@@ -104,7 +104,7 @@ def _complete(folder: Path, file: str, any_file: bool = False) -> Path | None:
     if index.is_file():
         try:
             shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-        except (ValueError, KeyError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError):  # whatever is wrong with it
             return None
         return folder if all((folder / shard).is_file() for shard in shards) else None
     patterns = ("*",) if any_file else _WEIGHTS

@@ -11,13 +11,11 @@ from typing import Any
 from harness.hardware.rows import HOST_ROW
 from harness.hardware.schema import Violation, closest
 
-RESERVED_NAMES = frozenset(
-    # pytest's own markers, and those of plugins that people load beside ours
-    ["parametrize", "skip", "skipif", "xfail", "usefixtures", "filterwarnings", "tryfirst", "trylast"]
-    + ["asyncio", "anyio", "benchmark", "timeout", "flaky", "slow", "gpu"]
-    # words with a meaning in `-m` expressions, on our command line or in the matrix itself
-    + ["and", "or", "not", "true", "false", "none", "auto", "all", "any", "host", "cuda", "models"]
-)
+# pytest's own markers, and those of plugins that people load beside ours.
+_MARKERS = "parametrize skip skipif xfail usefixtures filterwarnings tryfirst trylast asyncio anyio benchmark"
+# Words with a meaning in `-m` expressions, on our command line or in the matrix itself.
+_WORDS = "timeout flaky slow gpu and or not true false none auto all any host cuda models"
+RESERVED_NAMES = frozenset(_MARKERS.split() + _WORDS.split())
 
 # The oldest compute capability with tensor cores for a type.
 _NEEDED_CAPABILITY = {"bf16_tflops": (8, 0), "fp8_tflops": (8, 9)}

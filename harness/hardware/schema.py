@@ -13,30 +13,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-KEYWORDS = frozenset(
-    [
-        "type",
-        "enum",
-        "pattern",
-        "minLength",
-        "minimum",
-        "exclusiveMinimum",
-        "maximum",
-        "items",
-        "minItems",
-        "maxItems",
-        "properties",
-        "patternProperties",
-        "additionalProperties",
-        "required",
-        "$ref",
-        "$schema",
-        "$defs",
-        "title",
-        "description",
-    ]
-)
-
 # The end of a key names its unit; the longest end that fits wins.
 _UNITS = {
     "_gib": "GiB",
@@ -77,7 +53,7 @@ def violations(data: object, schema: Mapping[str, Any]) -> Iterator[Violation]:
 
 def closest(name: str, known: Iterable[str]) -> str:
     """Such as "did you mean 'l4'?" for a misspelt name; empty when nothing is close."""
-    close = difflib.get_close_matches(name, sorted(known), n=1)
+    close = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
     return f"did you mean {close[0]!r}?" if close else ""
 
 
