@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +82,12 @@ class Row:
     detection: Mapping[str, Any]
     extraction: Mapping[str, Any]
     quantization: Mapping[str, Any]
+
+    def why_harmless(self, message: str) -> str | None:
+        """The reason why this warning is normal on this row; None when it is not expected."""
+        return next(
+            (entry.reason for entry in self.expected_warnings if re.search(entry.pattern, message)), None
+        )
 
 
 @dataclass(frozen=True, slots=True)

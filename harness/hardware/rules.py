@@ -32,6 +32,7 @@ def broken_rules(data: Mapping[str, Any]) -> Iterator[Violation]:
         yield from _patterns(name, table)
         yield from _ranges((name,), table)
         yield from _memory_per_gpu(name, table)
+        yield from _tensor_parallel(name, table)
     yield from _models(data["models"], rows)
 
 
@@ -128,6 +129,14 @@ def _memory_per_gpu(name: str, table: Mapping[str, Any]) -> Iterator[Violation]:
         yield Violation(
             (name, "detection", "max_memory_gb"), f"has {len(limits)} entries", allowed, "correct it"
         )
+
+
+def _tensor_parallel(name: str, table: Mapping[str, Any]) -> Iterator[Violation]:
+    size = table.get("serving", {}).get("tensor_parallel", 1)
+    devices = max(table["gpus"], 1)
+    if size > devices:
+        hint = "correct it or gpus"
+        yield Violation((name, "serving", "tensor_parallel"), f"is {size}", f"at most {devices} here", hint)
 
 
 def _models(models: Mapping[str, Any], rows: Mapping[str, Any]) -> Iterator[Violation]:
