@@ -94,7 +94,7 @@ def test_more_gpus_than_any_row_has_can_be_hidden() -> None:
         ("NVIDIA H100 PCIe", 79.6, "cpu"),
         ("Tesla V100-SXM2-16GB", 15.8, "v100"),
         ("Tesla V100-SXM2-32GB", 32.0, "cpu"),
-        ("NVIDIA GeForce RTX 4090 Laptop GPU", 16.0, "cpu"),
+        ("NVIDIA GeForce RTX 4090 D", 24.0, "cpu"),
     ],
 )
 def test_cousins_are_told_apart(name: str, gib: float, row: str) -> None:

@@ -102,6 +102,8 @@ def test_writing_it_back_changes_nothing() -> None:
 
 def test_comments_do_not_change_the_digest_and_figures_do() -> None:
     assert matrix_from_text("# another comment\n" + TEXT, PATH).digest == MATRIX.digest
+    backwards = dict(reversed(DATA.items()))
+    assert matrix_from_text(to_toml(backwards), PATH).digest == MATRIX.digest
     changed = put(DATA, ("l4", "memory_gib"), 22.6)
     assert matrix_from_text(to_toml(changed), PATH).digest != MATRIX.digest
 

@@ -30,6 +30,7 @@ ROWS = load_matrix(ROOT / "hardware_matrix.toml").rows
         ("t4", Requires(kind="cuda", capability="8.0"), "needs compute capability 8.0, t4 has 7.5"),
         ("a100_40gb", Requires(capability="8.9"), "needs compute capability 8.9, a100_40gb has 8.0"),
         ("h100", Requires(capability="8.9"), None),
+        ("h100", Requires(capability="10.0"), "needs compute capability 10.0, h100 has 9.0"),
         ("a100_40gb", Requires(capability="8.0"), None),
         ("t4x2", Requires(gpus=2), None),
         ("l4", Requires(gpus=2), "needs 2 GPUs, l4 has 1"),
