@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import Literal
@@ -164,11 +165,8 @@ def _link_faults(plan: Plan, problem: Problem) -> list[str]:
     """Neighbours whose masters' link carries fewer tokens than the plan promises."""
     matrix = problem.bandwidth_gb_per_s
     faults = []
-    for stage, following in zip(plan.stages, plan.stages[1:], strict=False):
-        here, there = stage.gpus[0], following.gpus[0]
-        if (
-            max(here, there) < len(matrix)
-            and link_rate(problem.config, matrix[here, there]) < plan.tokens_per_s
-        ):
+    placed = [stage.gpus[0] for stage in plan.stages if stage.gpus and max(stage.gpus) < len(matrix)]
+    for here, there in itertools.pairwise(placed):
+        if link_rate(problem.config, matrix[here, there]) < plan.tokens_per_s:
             faults.append(f"the link from GPU {here} to GPU {there} is slower than the plan")
     return faults

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from harness.errors import HarnessError
+from harness.placement.problem import GpuType, Problem
+from harness.placement.rates import (
+    activation_gb,
+    layer_range,
+    link_rate,
+    require_fast_links,
+    stage_memory_gb,
+    stage_rate,
+    tp_efficiency,
+)
+
+
+def test_rate_of_a_stage(medium: Problem) -> None:
+    # 1.74483e9 operations per token and layer; 312 TFLOPS at 60 %, 4 GPUs at 80 %.
+    by_hand = 312e12 * 0.6 * 4 * 0.8 / (40 * 1.744830464e9)
+    rate = stage_rate(medium.config, "A100", 4, 40)
+    assert rate == pytest.approx(8583.07, abs=0.005)
+    assert rate == pytest.approx(by_hand, rel=1e-9)
+
+
+def test_rate_is_memory_bound_for_one_short_request(medium: Problem) -> None:
+    config = replace(medium.config, batch_size=1, sequence_length=1)
+    moved = (12 * 8192**2 * 40 + 8192) * 2
+    assert stage_rate(config, "T4", 1, 40) == pytest.approx(320e9 / moved)
+
+
+def test_tp_efficiency_falls() -> None:
+    assert [tp_efficiency(tp) for tp in (1, 2, 4, 8, 16)] == [1.0, 0.9, 0.8, 0.7, 0.7]
+
+
+def test_activations(medium: Problem) -> None:
+    assert [activation_gb(medium.config, tp) for tp in (1, 2, 4, 8)] == pytest.approx(
+        [20.7, 10.35, 5.175, 2.875]
+    )
+
+
+@pytest.mark.parametrize(
+    ("gpu", "ranges"),
+    [
+        ("A100", [(1, 7), (8, 21), (22, 40), (40, 40)]),
+        ("L20", [(1, 7), (8, 21), (22, 40), (40, 40)]),
+        ("A10", [(1, 7), (8, 21), (22, 40), (40, 40)]),
+        ("V100", [(1, 0), (1, 7), (8, 21), (21, 40)]),
+        ("T4", [(1, 0), (1, 3), (4, 12), (12, 30)]),
+    ],
+)
+def test_layer_ranges_of_the_medium_pool(medium: Problem, gpu: str, ranges: list[tuple[int, int]]) -> None:
+    own = next(kind for kind in medium.pool if kind.name == gpu)
+    assert [layer_range(medium.config, own, tp) for tp in (1, 2, 4, 8)] == ranges
+
+
+def test_largest_stage_fits_and_one_more_layer_does_not(medium: Problem) -> None:
+    gpu = GpuType("A100", 8, 48, 1.0)
+    most = layer_range(medium.config, gpu, 2)[1]
+    assert stage_memory_gb(medium.config, 2, most) <= 48 < stage_memory_gb(medium.config, 2, most + 1)
+
+
+def test_links(medium: Problem) -> None:
+    assert link_rate(medium.config, 600) == pytest.approx(600 * 2**30 / 16384)
+    require_fast_links(medium, 25_000)
+    slow = replace(medium, bandwidth_gb_per_s=np.full((64, 64), 0.5))
+    with pytest.raises(HarnessError, match=r"0\.5 GB/s.*at least 0\.763 GB/s"):
+        require_fast_links(slow, 25_000)
