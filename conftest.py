@@ -1,3 +1,1 @@
-"""Loads the plugin, nothing else."""
-
 pytest_plugins = ["harness.plugin"]

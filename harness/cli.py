@@ -1,6 +1,112 @@
-"""The `harness` command."""
+"""The `harness` command: everything that is not measuring. Exit codes are in docs/exit-codes.md."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.errors import EXIT_DONE, EXIT_PARTLY_DONE, HarnessError
+
+MATRIX_FILE = "hardware_matrix.toml"
 
 
-def main() -> int:
-    """Run the command line; return the exit code."""
-    return 0
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one subcommand; a mistake is one line on stderr and its exit code, never a traceback."""
+    options = _parser().parse_args(arguments)
+    try:
+        code: int = options.run(options)
+    except HarnessError as error:
+        sys.stderr.write(f"harness: {error.message}\n")
+        return error.exit_code
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="harness", description="Before/after benchmarks of LLM optimizations."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    report = commands.add_parser("report", help="merge runs, also from several machines, into one report")
+    report.add_argument("runs", nargs="+", metavar="RUN", help="run id, its beginning, a path, or latest")
+    report.add_argument("--output", type=Path, metavar="DIR", help="folder to write [merged in --report-dir]")
+    report.set_defaults(run=_report)
+
+    compare = commands.add_parser("compare", help="what changed from run A to run B")
+    compare.add_argument("a", metavar="A")
+    compare.add_argument("b", metavar="B")
+    compare.set_defaults(run=_compare)
+
+    doctor = commands.add_parser("doctor", help="this machine, its noise, and what is missing for which row")
+    doctor.set_defaults(run=_doctor)
+
+    selftest = commands.add_parser("selftest", help="plant slowdowns: does the rig see them, and only them?")
+    selftest.add_argument("--short", action="store_true", help="3 trials a series instead of 20")
+    selftest.add_argument("--clock", choices=("thread", "process", "wall"), default="thread")
+    selftest.set_defaults(run=_selftest)
+
+    matrix = commands.add_parser("matrix", help="check the hardware matrix and list its rows")
+    matrix.set_defaults(run=_matrix)
+
+    for command in (report, compare):
+        command.add_argument("--report-dir", type=Path, default=Path("reports"), metavar="DIR")
+    for command in (doctor, matrix):
+        command.add_argument("--matrix", type=Path, default=Path(MATRIX_FILE), metavar="FILE")
+    return parser
+
+
+def _report(options: argparse.Namespace) -> int:
+    from harness import render
+    from harness.results import resolve_run, write_atomically
+    from harness.results.compare import merge_documents, read_documents
+    from harness.results.documents import json_text
+
+    documents = read_documents([resolve_run(options.report_dir, name) for name in options.runs])
+    merged = merge_documents(documents)
+    folder: Path = options.output or options.report_dir / "merged"
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / "results.json", json_text(merged))
+    write_atomically(folder / "summary.md", render.summary(merged["runs"]))
+    write_atomically(folder / "index.html", render.page(merged["runs"]))
+    sys.stdout.write(render.verdict_table(merged["runs"]) + f"\n\nreport: {folder / 'index.html'}\n")
+    return EXIT_DONE
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from harness.results import read_run, resolve_run
+    from harness.results.compare import compare_runs
+
+    a, b = (read_run(resolve_run(options.report_dir, name)) for name in (options.a, options.b))
+    changes = compare_runs(a, b)
+    sys.stdout.write(changes.to_string(index=False, na_rep="-", float_format="{:.4g}".format) + "\n")
+    return EXIT_DONE
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from harness.doctor import examine
+    from harness.hardware import load_matrix
+
+    sys.stdout.write("\n".join(examine(load_matrix(options.matrix))) + "\n")
+    return EXIT_DONE
+
+
+def _selftest(options: argparse.Namespace) -> int:
+    from harness.selftest import selftest
+
+    passed = True
+    for series in selftest(options.clock, 3 if options.short else 20):
+        sys.stdout.write(series.line() + "\n")
+        sys.stdout.flush()
+        passed = passed and series.passed
+    return EXIT_DONE if passed else EXIT_PARTLY_DONE
+
+
+def _matrix(options: argparse.Namespace) -> int:
+    from harness.hardware import load_matrix
+
+    matrix = load_matrix(options.matrix)
+    for row in matrix.rows.values():
+        sys.stdout.write(f"{row.name:<12}{row.title}\n")
+    return EXIT_DONE

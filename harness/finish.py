@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from harness import render
 from harness.measure.family import settle
 from harness.measure.outcome import Cell, Finding, GateResult
 from harness.measure.stats import benjamini_hochberg
 from harness.measure.verdicts import FALSE_DISCOVERY_RATE
+from harness.plain import micro_results, native_results
 from harness.results import (
     Baselines,
-    JsonDict,
-    Micro,
     Origin,
     RunDocument,
     Vanished,
     exit_code,
     gate_cell,
-    is_timed,
+    load_cells,
     not_confirmed,
     pin_baseline,
     pytest_benchmark_document,
@@ -32,8 +37,12 @@ from harness.results import (
     save_results,
     save_samples,
     update_baselines,
+    vanished,
     write_atomically,
 )
+from harness.results.compare import compare_runs
+from harness.results.gate import is_timed
+from harness.results.records import JsonDict
 from harness.session import Session
 
 Remeasure = Callable[[Sequence[str]], Mapping[str, Cell]]
@@ -42,29 +51,27 @@ Remeasure = Callable[[Sequence[str]], Mapping[str, Cell]]
 def judged(
     cells: Sequence[Cell], baselines: Mapping[str, Baselines], remeasure: Remeasure | None
 ) -> list[Cell]:
-    """All cells with final verdicts and gate results.
+    """All cells, their verdicts final, with gate results.
 
     A timed regression counts only if it survives false-discovery control over the run and, with
     `remeasure`, repeats in a fresh process.
     """
-    gated = [gate_cell(cell, baselines[cell.hardware]) for cell in settle(cells)]
+    gated = [gate_cell(cell, baselines[cell.hardware]) for cell in cells]
     gated = _keep_discoveries(gated, baselines)
     suspects = [cell for cell in gated if _regressed(cell)]
     if remeasure is None or not suspects:
         return gated
     again = remeasure([cell.nodeid for cell in suspects])
-    fresh = {
-        cell.nodeid: gate_cell(cell, baselines[cell.hardware]) for cell in settle(list(again.values()))
-    }
+    fresh = {cell.nodeid: gate_cell(cell, baselines[cell.hardware]) for cell in settle(list(again.values()))}
     return [_confirmed(cell, fresh.get(cell.nodeid)) if _regressed(cell) else cell for cell in gated]
 
 
 def ungated(cells: Sequence[Cell]) -> list[Cell]:
-    """All cells with final verdicts and the gate off."""
+    """All cells with the gate off."""
     off = GateResult("not gated", "gate off")
     return [
         replace(cell, findings=tuple(replace(finding, gate_result=off) for finding in cell.findings))
-        for cell in settle(cells)
+        for cell in cells
     ]
 
 
@@ -83,9 +90,9 @@ def _keep_discoveries(cells: Sequence[Cell], baselines: Mapping[str, Baselines])
     kept = []
     for cell in cells:
         chance = {
-            metric: f"may be chance among {len(q_values)} timed metrics (q = {q_values[cell.nodeid, metric]:.3f})"
+            metric: f"may be chance among {len(q_values)} timed metrics (q = {q:.3f})"
             for metric in _regressed(cell)
-            if q_values[cell.nodeid, metric] > FALSE_DISCOVERY_RATE
+            if (q := q_values[cell.nodeid, metric]) > FALSE_DISCOVERY_RATE
         }
         kept.append(not_confirmed(cell, chance))
     return kept
@@ -97,7 +104,9 @@ def _confirmed(cell: Cell, again: Cell | None) -> Cell:
     missing = "a fresh process gave no result" if again is None else "did not repeat in a fresh process"
     cell = not_confirmed(cell, {metric: missing for metric in _regressed(cell) if metric not in repeated})
     findings = tuple(
-        replace(f, gate_result=GateResult("regressed", f"{f.gate_result.detail}; repeated in a fresh process"))
+        replace(
+            f, gate_result=GateResult("regressed", f"{f.gate_result.detail}; repeated in a fresh process")
+        )
         if f.metric in repeated and f.gate_result.state == "regressed"
         else f
         for f in cell.findings
@@ -106,63 +115,96 @@ def _confirmed(cell: Cell, again: Cell | None) -> Cell:
 
 
 def finish(
-    session: Session,
-    *,
-    vanished_cells: Mapping[str, Sequence[tuple[str, str]]],
-    micro: Sequence[Micro],
-    native: Sequence[JsonDict],
-    remeasure: Remeasure | None,
-) -> tuple[RunDocument, str]:
-    """Judge, gate and report a run; returns its document and what `--update-baseline` changed.
+    session: Session, collected: Sequence[str], asked: Sequence[str], plain: Sequence[Any], color: bool
+) -> tuple[list[str], int]:
+    """Judge, gate and report a run; returns its closing lines and its exit code.
 
-    `vanished_cells` are (nodeid, detail) by hardware row; `native` is what pytest-benchmark itself
-    has to say about the plain benchmarks.
+    `collected` are the nodeids that exist, `asked` the nodeid prefixes that pytest was told to look
+    at, `plain` pytest-benchmark's own benchmarks. Raises HarnessError (exit 13) for a baseline file
+    that cannot be read.
     """
     settings = session.settings
-    cells = list(session.cells.values())
-    difference = ""
-    if settings.update_baseline:
-        difference = _update(session, settle(cells), vanished_cells)
-        vanished_cells = {}
-    baselines = {row: read_baselines(settings.baseline_dir, row) for row in {cell.hardware for cell in cells}}
-    cells = ungated(cells) if settings.gate == "off" else judged(cells, baselines, remeasure)
-    lost = [Vanished(nodeid=nodeid, detail=detail) for row in vanished_cells.values() for nodeid, detail in row]
+    cells = settle(list(session.cells.values()))
+    lines: list[str] = []
+    lost: dict[str, list[tuple[str, str]]] = {}
+    if session.base_tree is None:
+        cells, lost, lines = _against_baselines(session, cells, collected, asked)
+    session.resources.close()
+    micro = micro_results(plain, session.here.name)
+    gone = [Vanished(nodeid=nodeid, detail=detail) for found in lost.values() for nodeid, detail in found]
     code = exit_code(
         cells,
-        lost if settings.gate != "off" else (),
+        gone,
         strict=settings.gate == "strict",
         measured_only=settings.measured_only,
         micro=len(micro),
     )
     session.run["finished"] = datetime.now(UTC).isoformat(timespec="seconds")
     session.run["exit_code"] = code
-    document = run_document(session.run, session.machine, cells, micro, lost)
-    write_reports(session.run_dir, document, cells, native)
-    return document, difference
+    document = run_document(session.run, session.machine, cells, micro, gone)
+    write_reports(session.run_dir, document, cells, native_results(plain))
+    if session.base_run is not None:
+        changes = compare_runs(session.base_run, document).to_string(index=False, na_rep="-")
+        lines += [f"against {session.base_run['run']['id']} (advisory):", *changes.splitlines(), ""]
+    table = render.verdict_table([document], color=color)
+    report = f"report: {session.run_dir / 'index.html'}"
+    closing = render.closing_lines([document], report, color=color)
+    return [*lines, *table.splitlines(), "", *closing], code
 
 
-def _update(
-    session: Session, cells: Sequence[Cell], vanished_cells: Mapping[str, Sequence[tuple[str, str]]]
-) -> str:
+def _against_baselines(
+    session: Session, cells: list[Cell], collected: Sequence[str], asked: Sequence[str]
+) -> tuple[list[Cell], dict[str, list[tuple[str, str]]], list[str]]:
+    """Gated cells, what vanished by row, and the lines of `--update-baseline`."""
+    settings = session.settings
+    lines: list[str] = []
+    rows = sorted(session.run["selected_rows"])
+    before = {row: read_baselines(settings.baseline_dir, row) for row in rows}
+    lost = {row: vanished(before[row], collected, asked) for row in rows}
+    if settings.update_baseline:
+        lines = "".join(_update(session, row, cells, lost[row]) for row in rows).splitlines()
+        before = {row: read_baselines(settings.baseline_dir, row) for row in rows}
+        lost = {}
+    if settings.gate == "off":
+        return ungated(cells), {}, lines
+    return judged(cells, before, partial(remeasure, session) if settings.confirm else None), lost, lines
+
+
+def _update(session: Session, row: str, cells: Sequence[Cell], lost: Sequence[tuple[str, str]]) -> str:
     settings, run = session.settings, session.run
     origin = Origin(run["id"], run["commit"], run["started"], session.machine["fingerprint"])
-    rows = sorted({cell.hardware for cell in cells if cell.state != "not run"} | set(vanished_cells))
+    gone = [nodeid for nodeid, _ in lost]
     text = ""
-    for row in rows:
-        drop = [nodeid for nodeid, _ in vanished_cells.get(row, ())]
-        text += update_baselines(settings.baseline_dir, row, cells, origin, drop=drop)
+    if gone or any(cell.hardware == row and cell.state != "not run" for cell in cells):
+        text = update_baselines(settings.baseline_dir, row, cells, origin, drop=gone)
         if settings.pin_baseline:
-            pin_baseline(settings.baseline_dir, row)
+            text += f"pinned: {pin_baseline(settings.baseline_dir, row).name}\n"
     return text
+
+
+def remeasure(session: Session, nodeids: Sequence[str]) -> dict[str, Cell]:
+    """Measure these cells once more in a fresh process; what it could not measure is absent."""
+    settings = session.settings
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "pytest", *nodeids, "--gate=off", "--no-confirm", "--measured-only"]
+        command += ["--report-dir", folder, "--matrix", str(settings.matrix_path)]
+        command += ["--budget", str(settings.budget_s), "--round-seed", str(settings.seed + 1)]
+        subprocess.run(command, cwd=settings.root, stdout=subprocess.DEVNULL, check=False)
+        runs = sorted(Path(folder).glob("run-*"))
+        return load_cells(runs[-1]) if runs else {}
 
 
 def write_reports(
     run_dir: Path, document: RunDocument, cells: Sequence[Cell], native: Sequence[JsonDict]
 ) -> None:
     """Everything a finished run leaves behind; results.json last, since it marks the run as finished."""
-    write_atomically(run_dir / "junit.xml", render.junit_xml([document]))
-    write_atomically(run_dir / "summary.md", render.summary([document]))
-    write_atomically(run_dir / "index.html", render.html_report([document]))
+    write_atomically(run_dir / "junit.xml", render.junit([document]))
+    summary = render.summary([document])
+    write_atomically(run_dir / "summary.md", summary)
+    if step_summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(step_summary).open("a", encoding="utf-8") as stream:
+            stream.write(summary)
+    write_atomically(run_dir / "index.html", render.page([document]))
     interchange = pytest_benchmark_document(document, cells, native)
     write_atomically(run_dir / "pytest-benchmark.json", json.dumps(interchange, indent=1))
     save_samples(run_dir, cells)

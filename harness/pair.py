@@ -49,7 +49,9 @@ class PairedBenchmark:
     test body runs but the arms do not.
     """
 
-    def __init__(self, identity: Identity, root: Path, settle: Callable[[Identity, Declaration], Cell]) -> None:
+    def __init__(
+        self, identity: Identity, root: Path, settle: Callable[[Identity, Declaration], Cell]
+    ) -> None:
         self._identity = identity
         self._root = root
         self._settle = settle
@@ -90,7 +92,9 @@ class PairedBenchmark:
     def run(self) -> Cell:
         """Measure the pair, or model it, or say why not; the cell is kept in the run's folder."""
         if self._arms is None:
-            raise HarnessError("ab.run() without arms", where=self._identity.nodeid, next_step="call ab.arms()")
+            raise HarnessError(
+                "ab.run() without arms", where=self._identity.nodeid, next_step="call ab.arms()"
+            )
         if self.cell is not None:
             raise HarnessError("ab.run() twice", where=self._identity.nodeid, next_step="use parametrize")
         declaration = Declaration(

@@ -4,27 +4,44 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, cast
 
+from harness.against import checkout, side_by_side
 from harness.cells import blank_cell, measure_cell, model_cell
 from harness.errors import HarnessError
 from harness.hardware import Machine as DescribedMachine
-from harness.hardware import Matrix, Row, describe_machine, machine_document, matching_row, missing_here
+from harness.hardware import (
+    Matrix,
+    ModelOverride,
+    Row,
+    describe_machine,
+    hub_folder,
+    lacks,
+    machine_document,
+    matching_row,
+    missing_here,
+    missing_weights,
+)
 from harness.measure.noise import noise_floor
 from harness.measure.outcome import Cell
 from harness.measure.rounds import Plan
+from harness.measure.spec import Requires
 from harness.pair import Declaration, Identity
 from harness.provenance import commit
+from harness.render import MatrixSummary, header_lines
 from harness.results import (
     Machine,
     Run,
+    RunDocument,
     create_run,
     load_cells,
     new_run_id,
+    read_run,
     recover_document,
     resolve_run,
     save_cell,
@@ -38,6 +55,7 @@ class Settings:
     """What the command line asked for; `command` repeats it for the record."""
 
     root: Path
+    matrix_path: Path
     report_dir: Path
     baseline_dir: Path
     budget_s: float
@@ -48,29 +66,57 @@ class Settings:
     pin_baseline: bool
     seed: int
     resume: str
+    against: str
+    model: str
+    endpoint: str
     command: tuple[str, ...]
 
 
-def begin(settings: Settings, matrix: Matrix, selected_rows: Sequence[str], cells_to_measure: int) -> Session:
+def machine_row(matrix: Matrix) -> Row:
+    """The row that this machine is. Raises HarnessError (exit 4) when several rows describe it."""
+    return matrix.row(matching_row(describe_machine(), matrix))
+
+
+def begin(settings: Settings, matrix: Matrix, cells: Sequence[tuple[Row, Requires]]) -> Session:
     """Open the run folder, or the one to be resumed; measures the noise floor when there is work.
 
-    Raises HarnessError (exit 4) for a run to resume that does not exist or comes from elsewhere.
+    `cells` are the selected cells' rows and requirements. Raises HarnessError (exit 4) for a run to
+    resume that does not exist or was measured on another machine.
     """
     described = describe_machine()
     here = matrix.row(matching_row(described, matrix))
-    floor = noise_floor(here.clock if here.clock != "cuda_event" else "wall") if cells_to_measure else None
+    work = [row for row, needs in cells if not lacks(row, needs) and not missing_here(row, here.name, needs)]
+    floor = noise_floor(here.clock if here.clock != "cuda_event" else "wall") if work else None
     machine = _machine(described, here, floor)
     if settings.resume:
         run_dir, run = _resumed(settings, machine)
     else:
         now = datetime.now(UTC)
-        run = _run(settings, new_run_id(now, os.urandom(8)), now, selected_rows)
+        run = _run(
+            settings, new_run_id(now, os.urandom(8)), now, {row.name for row, _ in cells} or {here.name}
+        )
         run_dir = create_run(settings.report_dir, run["id"], run, machine)
-    session = Session(settings, matrix, here, run, machine, run_dir, cells_to_measure)
+    session = Session(settings, matrix, here, run, machine, run_dir, len(work))
+    if settings.against:
+        _open_reference(session)
     if settings.resume:
         session.cells = load_cells(run_dir)
         session.spent_s = sum(cell.elapsed_s for cell in session.cells.values())
     return session
+
+
+def header(session: Session, *, color: bool) -> list[str]:
+    """The first lines of a run: what is not measured, this machine and its noise, the matrix."""
+    selected = session.run["selected_rows"]
+    here = [
+        name for name, row in session.matrix.rows.items() if name == session.here.name or row.kind == "host"
+    ]
+    asked = tuple(name for name in session.matrix.rows if name in selected and name not in here)
+    others = tuple(name for name in session.matrix.rows if name not in here and name not in asked)
+    summary = MatrixSummary(tuple(here), asked, others)
+    return header_lines(
+        session.machine, summary, clock=session.here.clock, gate=session.settings.gate, color=color
+    )
 
 
 def _machine(described: DescribedMachine, here: Row, floor: float | None) -> Machine:
@@ -78,7 +124,7 @@ def _machine(described: DescribedMachine, here: Row, floor: float | None) -> Mac
     return cast(Machine, {**document, "isolated": here.isolated})
 
 
-def _run(settings: Settings, run_id: str, now: datetime, selected_rows: Sequence[str]) -> Run:
+def _run(settings: Settings, run_id: str, now: datetime, selected_rows: Iterable[str]) -> Run:
     revision, dirty = commit(settings.root)
     return Run(
         id=run_id,
@@ -107,6 +153,15 @@ def _resumed(settings: Settings, machine: Machine) -> tuple[Path, Run]:
     return run_dir, interrupted["run"]
 
 
+def _open_reference(session: Session) -> None:
+    """`--against`: a stored run if one has that name, else a checkout of that git revision."""
+    settings = session.settings
+    try:
+        session.base_run = read_run(resolve_run(settings.report_dir, settings.against))
+    except HarnessError:
+        session.base_tree = session.resources.enter_context(checkout(settings.root, settings.against))
+
+
 @dataclass(slots=True)
 class Session:
     """The state of one run. `cells` holds every finished cell by nodeid, resumed ones included."""
@@ -120,19 +175,23 @@ class Session:
     cells_to_measure: int
     cells: dict[str, Cell] = field(default_factory=dict)
     spent_s: float = 0.0
+    base_tree: Path | None = None
+    base_run: RunDocument | None = None
+    resources: ExitStack = field(default_factory=ExitStack)
     on_start: Callable[[str, int, int, float], None] = lambda nodeid, done, total, left_s: None
     _started: int = 0
 
-    def not_run(self, identity: Identity, reason: str) -> Cell:
-        """Keep a cell that is not run, with the reason in one line."""
-        return self._keep(blank_cell(identity, reason))
+    def refuse(self, identity: Identity) -> Cell | None:
+        """The cell, kept as not run, when the optimization does not apply to its row at all."""
+        reason = lacks(identity.row, identity.optimization.requires)
+        return self._keep(blank_cell(identity, reason)) if reason else None
 
     def settle(self, identity: Identity, declaration: Declaration) -> Cell:
         """Measure the cell on this machine, or model it, or say why neither is possible."""
         known = self.cells.get(identity.nodeid)
         if known is not None and known.state != "not run" and _same_work(known, identity, declaration):
             return known
-        reason = missing_here(identity.row, self.here, identity.optimization.requires)
+        reason = self._missing(identity)
         if reason is None:
             cell = self._measure(identity, declaration)
         elif declaration.modelled is not None and not self.settings.measured_only:
@@ -141,24 +200,36 @@ class Session:
             cell = blank_cell(identity, reason)
         return self._keep(replace(cell, workload_hash=declaration.workload_hash))
 
+    def _missing(self, identity: Identity) -> str | None:
+        requires = identity.optimization.requires
+        reason = missing_here(identity.row, self.here.name, requires)
+        if reason or not requires.model:
+            return reason
+        override = ModelOverride(self.settings.model, self.settings.endpoint)
+        hub = hub_folder(os.environ, Path.home())
+        return missing_weights(self.matrix, requires.model, identity.row.name, hub, override)
+
     def _keep(self, cell: Cell) -> Cell:
         save_cell(self.run_dir, cell)
         self.cells[cell.nodeid] = cell
         return cell
 
     def _measure(self, identity: Identity, declaration: Declaration) -> Cell:
-        left_s = self.settings.budget_s - self.spent_s
+        settings, left_s = self.settings, self.settings.budget_s - self.spent_s
         waiting = max(1, self.cells_to_measure - self._started)
         self._started += 1
         if left_s <= 0:
             return blank_cell(identity, "budget: used up by earlier cells; rerun with a larger --budget")
         self.on_start(identity.nodeid, self._started, self.cells_to_measure, left_s)
         began = time.perf_counter()
-        plan = Plan(budget_s=left_s / waiting, seed=self.settings.seed)
-        cell = measure_cell(identity, declaration, plan)
+        if self.base_tree is not None:
+            trees = (self.base_tree, settings.root)
+            cell = side_by_side(identity, trees, settings.matrix_path, left_s / waiting, settings.seed)
+        else:
+            cell = measure_cell(identity, declaration, Plan(budget_s=left_s / waiting, seed=settings.seed))
         elapsed_s = time.perf_counter() - began
         self.spent_s += elapsed_s
-        return replace(cell, elapsed_s=elapsed_s, seed=self.settings.seed)
+        return replace(cell, elapsed_s=elapsed_s, seed=settings.seed)
 
 
 def _same_work(cell: Cell, identity: Identity, declaration: Declaration) -> bool:
