@@ -13,7 +13,7 @@ from harness.results import Micro
 from harness.results.records import JsonDict
 
 
-class GuardedBenchmark(BenchmarkFixture):
+class GuardedBenchmark(BenchmarkFixture):  # type: ignore[misc]
     """pytest-benchmark's fixture, refusing coroutine functions: it would time only their creation."""
 
     def __call__(self, function: Any, *args: Any, **kwargs: Any) -> Any:

@@ -56,7 +56,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "slow: takes minutes; left out of the gate tier that `make bench` runs")
+    config.addinivalue_line("markers", "slow: takes minutes; left out of the gate tier of `make bench`")
     config.pluginmanager.register(_PlainBenchmarks(), "harness-plain-benchmarks")
     path = _matrix_path(config)
     if path is None:

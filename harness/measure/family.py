@@ -50,8 +50,8 @@ def _noisy_rows(cells: Sequence[Cell]) -> dict[str, str]:
     for cell in cells:
         for finding in cell.findings:
             if finding.canary is not None and canary_alarms(finding.canary, finding.floor):
-                reason = f"noisy machine: identical arms of {cell.optimization} differ by {finding.canary.ratio:.3f}"
-                noisy.setdefault(cell.hardware, reason)
+                found = f"identical arms of {cell.optimization} differ by {finding.canary.ratio:.3f}"
+                noisy.setdefault(cell.hardware, f"noisy machine: {found}")
     return noisy
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 from harness.measure.outcome import ClaimFinding, ClaimState, Effect, FidelityState, Verdict
 from harness.measure.spec import Better, Claim, Role
