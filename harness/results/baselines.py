@@ -7,7 +7,7 @@ side by side and never meet.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -128,22 +128,34 @@ def pin_baseline(folder: Path, row: str) -> Path:
 
 
 def vanished(
-    baselines: Baselines, collected: Collection[str], asked: Iterable[str] = ("",)
+    baselines: Baselines, collected: Collection[str], asked: Collection[str] = ("",)
 ) -> list[tuple[str, str]]:
     """(nodeid, detail) of recorded benchmarks that were not collected.
 
     `asked` are the nodeid prefixes that pytest was told to collect (folders, files, tests); what
     lies outside of them was not looked for, so it did not vanish.
     """
-    recorded = sorted({*(baselines.rolling or {}), *(baselines.pinned or {})})
-    lost = [nodeid for nodeid in recorded if nodeid not in collected and any(map(_below(nodeid), asked))]
-    detail = f"has a baseline for {baselines.row} but no benchmark; {update_command(baselines.row)} drops it"
-    return [(nodeid, detail) for nodeid in lost]
+    row, rolling = baselines.row, baselines.rolling or {}
+    recorded = sorted({*rolling, *(baselines.pinned or {})})
+    lost = [
+        nodeid
+        for nodeid in recorded
+        if nodeid not in collected and any(_is_below(nodeid, one) for one in asked)
+    ]
+    drop = {True: f"{update_command(row)} drops it", False: f"still pinned: {pin_command(row)} drops it"}
+    return [
+        (nodeid, f"has a baseline for {row} but no benchmark; {drop[nodeid in rolling]}") for nodeid in lost
+    ]
 
 
 def update_command(row: str) -> str:
     """The command that records what a row's benchmarks find."""
     return f"pytest benchmarks -m {row} --update-baseline"
+
+
+def pin_command(row: str) -> str:
+    """The command that records what a row's benchmarks find and pins it."""
+    return f"pytest benchmarks -m {row} --pin-baseline"
 
 
 def mismatch(cell: Cell, entry: CellBaseline) -> str:
@@ -188,16 +200,10 @@ def _cell_baseline(record: dict[str, Any]) -> CellBaseline:
     return CellBaseline(**{**record, "origin": Origin(**record["origin"]), "metrics": metrics})
 
 
-def _below(nodeid: str) -> Any:
-    def holds(asked: str) -> bool:
-        asked = asked.rstrip("/")
-        return (
-            asked in ("", ".")
-            or nodeid == asked
-            or nodeid.startswith((asked + "/", asked + "::", asked + "["))
-        )
-
-    return holds
+def _is_below(nodeid: str, asked: str) -> bool:
+    asked = asked.rstrip("/")
+    inside = (asked + "/", asked + "::", asked + "[")
+    return asked in ("", ".") or nodeid == asked or nodeid.startswith(inside)
 
 
 def _short(digest: str) -> str:

@@ -66,7 +66,8 @@ def before_after(findings: pd.DataFrame) -> pd.DataFrame:
     Index (optimization, test, params, metric, unit, provenance); columns (row, figure) with `FIGURES`. A
     row that several runs measured appears once per run, labelled `row (run)`.
     """
-    table = findings[findings["metric"].notna()].assign(row=_row_labels(findings))
+    table = findings[findings["metric"].notna()]
+    table = table.assign(row=_row_labels(table))
     index = pd.MultiIndex.from_frame(table[_KEY].drop_duplicates()).sort_values()
     pieces = {}
     for label, group in table.groupby("row", sort=True):

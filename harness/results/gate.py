@@ -20,7 +20,14 @@ from harness.errors import (
 )
 from harness.measure.outcome import Cell, Finding, GateResult
 from harness.measure.verdicts import canary_alarms
-from harness.results.baselines import Baselines, CellBaseline, MetricBaseline, mismatch, update_command
+from harness.results.baselines import (
+    Baselines,
+    CellBaseline,
+    MetricBaseline,
+    mismatch,
+    pin_command,
+    update_command,
+)
 from harness.results.change import is_regression, regression_p, worsening
 
 # a cost model's figures travel between machines whose math libraries differ in the last digits
@@ -170,7 +177,7 @@ def _gate(finding: Finding, cell: Cell, baselines: Baselines, entry: CellBaselin
     if finding.gate == "bounded":
         return _gate_bounded(finding, cell, recorded)
     if is_timed(finding):
-        return _gate_timed(finding, recorded, pinned)
+        return _gate_timed(finding, recorded, pinned, baselines.row)
     return _gate_exact(finding, recorded, baselines.row)
 
 
@@ -202,16 +209,19 @@ def _gate_exact(finding: Finding, recorded: MetricBaseline, row: str) -> GateRes
     return GateResult("pass")
 
 
-def _gate_timed(finding: Finding, rolling: MetricBaseline, pinned: MetricBaseline | None) -> GateResult:
+def _gate_timed(
+    finding: Finding, rolling: MetricBaseline, pinned: MetricBaseline | None, row: str
+) -> GateResult:
     if worsening(finding, rolling) is None:
         return GateResult("inconclusive", finding.reason or "no interval to compare with the committed one")
     if finding.verdict != "inconclusive" or _is_trustworthy(finding):
-        for recorded, name in ((rolling, "committed"), (pinned, "pinned")):
+        if_meant = f"; if meant: {pin_command(row)}"
+        for recorded, name, hint in ((rolling, "committed", ""), (pinned, "pinned", if_meant)):
             change = worsening(finding, recorded) if recorded is not None else None
             if recorded is not None and change is not None and is_regression(change, finding.floor):
                 assert finding.effect is not None
                 detail = f"ratio {recorded.ratio:.4g} ({name}) -> {finding.effect.ratio:.4g}"
-                return GateResult("regressed", f"{detail}, {math.expm1(change[0]):.1%} worse")
+                return GateResult("regressed", f"{detail}, {math.expm1(change[0]):.1%} worse{hint}")
     if finding.verdict == "inconclusive":
         return GateResult("inconclusive", finding.reason or "too noisy to tell")
     return GateResult("pass")

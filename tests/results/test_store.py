@@ -124,7 +124,8 @@ from harness.results.store import save_cell
 size = 0
 while True:
     size = size % 40 + 1
-    save_cell(Path({run_dir!r}), with_samples(cell(timed(), nodeid=f"t.py::t{{size % 3}}"), rounds=100 * size))
+    one = cell(timed(), nodeid=f"t.py::t{{size % 3}}")
+    save_cell(Path({run_dir!r}), with_samples(one, rounds=100 * size))
     print(size, flush=True)
 """
 
