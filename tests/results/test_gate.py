@@ -16,7 +16,7 @@ ORIGIN = Origin("run-1", "c0ffee", "2026-11-21", "sha256:0123")
 UPDATE = "pytest benchmarks -m cpu --update-baseline"
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def committed(tmp_path_factory):
     """A function: the baselines that committing these cells gives; `pinned` cells are pinned before."""
 
