@@ -28,8 +28,13 @@ def clip(text: str, longest: int = LONGEST) -> str:
 
 def printable(text: str, longest: int = LONGEST) -> str:
     """One line without control, format (bidirectional) or surrogate characters."""
-    line = " ".join(str(text).split())
-    return clip("".join("?" if unicodedata.category(c) in ("Cc", "Cf", "Cs") else c for c in line), longest)
+    whole = str(text)
+    # Data may hold megabytes; what cannot be shown is not looked at.
+    head = whole[: 4 * longest]
+    line = " ".join(head.split())
+    if not line.isprintable():
+        line = "".join("?" if unicodedata.category(c) in ("Cc", "Cf", "Cs") else c for c in line)
+    return clip(line if len(head) == len(whole) else line + "…", longest)
 
 
 def xml_text(text: str) -> str:

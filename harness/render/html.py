@@ -37,15 +37,16 @@ class _Limits:
     heat: int
     forest: int
     micro: int
+    problems: int
 
 
 _LIMITS = (
-    _Limits(4000, 4000, 4000, 150, 60, 1000),
-    _Limits(0, 4000, 4000, 150, 60, 1000),
-    _Limits(0, 600, 400, 100, 60, 200),
-    _Limits(0, 150, 100, 50, 40, 50),
-    _Limits(0, 40, 25, 15, 20, 15),
-    _Limits(0, 8, 5, 5, 5, 5),
+    _Limits(4000, 4000, 4000, 150, 60, 1000, 200),
+    _Limits(0, 4000, 4000, 150, 60, 1000, 200),
+    _Limits(0, 600, 400, 100, 60, 200, 100),
+    _Limits(0, 150, 100, 50, 40, 50, 50),
+    _Limits(0, 40, 25, 15, 20, 15, 20),
+    _Limits(0, 8, 5, 5, 5, 5, 5),
 )
 
 
@@ -102,26 +103,27 @@ def _environment() -> jinja2.Environment:
 def _render(shown: View, limits: _Limits) -> str:
     notes: list[str] = []
     found = problems(shown)
+    reasons = by_reason(shown.not_run)
     context = {
         "view": shown,
         "tally": {
             outcome: count for outcome, count in counts(shown.measured).items() if outcome != "not run"
         },
         "hint": inconclusive_hint(shown.measured),
-        "problems": found[:100],
-        "more_problems": max(0, len(found) - 100),
+        "problems": found[: limits.problems],
+        "more_problems": max(0, len(found) - limits.problems),
         "failing": any(failed(run) for run in shown.runs) or any(p.severity == "failure" for p in found),
         "tables": _tables(shown, limits, notes),
         "forests": _forests(shown, limits, notes),
         "heat": _heat(shown, limits, notes),
         "ledger": _ledger(shown, limits, notes),
         "micro": shown.micro[: limits.micro],
-        "not_run": [
-            (reason, len(lines), names(lines, 12)) for reason, lines in by_reason(shown.not_run)[:200]
-        ],
+        "not_run": [(reason, len(lines), names(lines, 12)) for reason, lines in reasons[: limits.problems]],
         "every": shown.lines if len(shown.lines) <= limits.provenance else (),
         "notes": notes,
     }
+    if len(reasons) > limits.problems:
+        notes.append(f"{len(reasons) - limits.problems:,} reasons for not running")
     if len(shown.micro) > limits.micro:
         notes.append(f"{len(shown.micro) - limits.micro:,} micro-benchmarks")
     if not context["every"] and shown.lines:

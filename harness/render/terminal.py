@@ -148,7 +148,7 @@ def _wide(lines: Sequence[Line], color: bool, width: int) -> list[str]:
             for i, (cell, w) in enumerate(zip(row, widths, strict=True))
         ]
         padded[-1] = padded[-1].rstrip()
-        padded[6] = _paint(padded[6], line.outcome, color) if color else padded[6]
+        padded[6] = _paint(row[6], line.outcome, color) + " " * (widths[6] - len(row[6]))
         text.append("  ".join(padded).rstrip())
     return text
 
@@ -220,7 +220,7 @@ def closing_lines(
         lines.append(f"modelled, not measured: {', '.join(told)}")
     for problem in found:
         lines += _problem_lines(problem, color, width)
-    lines += [f"{run.id}: {gate_outcome(run)}" for run in shown.runs]
+    lines += [printable(f"{run.id}: {gate_outcome(run)}") for run in shown.runs]
     return [*lines, report] if report else lines
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.measure.outcome import Cell, ClaimFinding, Finding
 from harness.render import numbers
+from harness.render.escape import printable
 from harness.results.records import cell_from_json
 
 Document = Mapping[str, Any]
@@ -61,6 +62,11 @@ class Line:
         return self.finding.metric if self.finding else ""
 
     @property
+    def unit(self) -> str:
+        """The metric's unit, safe to stand beside a figure anywhere."""
+        return printable(self.finding.unit, 40) if self.finding else ""
+
+    @property
     def provenance(self) -> str:
         """`measured`, `modelled` or `quoted`; empty when nothing ran."""
         return self.finding.provenance if self.finding and self.ran else ""
@@ -101,7 +107,7 @@ class Line:
     @property
     def before(self) -> str:
         """The baseline's median with its unit."""
-        return numbers.quantity(self.finding.baseline, self.finding.unit) if self.finding else numbers.NOTHING
+        return numbers.quantity(self.finding.baseline, self.unit) if self.finding else numbers.NOTHING
 
     @property
     def after(self) -> str:
@@ -110,15 +116,15 @@ class Line:
             return numbers.NOTHING
         effect = self.finding.effect
         if self.finding.gate == "bounded" and effect is not None:
-            return numbers.quantity(effect.ratio, self.finding.unit)
-        return numbers.quantity(self.finding.optimized, self.finding.unit)
+            return numbers.quantity(effect.ratio, self.unit)
+        return numbers.quantity(self.finding.optimized, self.unit)
 
     @property
     def ratio(self) -> str:
         """Optimized / baseline with its interval; for a bounded metric the loss's interval and limit."""
         if self.finding is None:
             return numbers.NOTHING
-        effect, limit, unit = self.finding.effect, self.finding.limit, self.finding.unit
+        effect, limit, unit = self.finding.effect, self.finding.limit, self.unit
         if self.finding.gate == "bounded":
             interval = "" if effect is None else numbers.interval(effect.low, effect.high, unit)
             against = "" if limit is None else f"limit {numbers.bound(limit, unit)}"
@@ -133,13 +139,11 @@ class Line:
         if self.finding is None or self.finding.gate != "bounded" or self.finding.effect is None:
             return self.ratio
         effect = self.finding.effect
-        return f"{self.after} {numbers.interval(effect.low, effect.high, self.finding.unit)}".rstrip()
+        return f"{self.after} {numbers.interval(effect.low, effect.high, self.unit)}".rstrip()
 
     def promised(self, claim: ClaimFinding) -> str:
         """The claim's range, in the metric's unit when it promises a value."""
-        return numbers.span(
-            claim.low, claim.high, self.finding.unit if self.finding and claim.kind == "value" else None
-        )
+        return numbers.span(claim.low, claim.high, self.unit if claim.kind == "value" else None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,78 @@
+import sample
+from sample import cell, document, effect, finding
+
+from harness.render.view import OUTCOMES, Line, by_reason, counts, ratio_heading, view
+from harness.results.compare import merge_documents
+from harness.results.documents import validate_results
+
+
+def only(made: dict) -> Line:
+    (line,) = view([document([made])]).lines
+    return line
+
+
+def test_the_sample_is_what_the_rig_writes() -> None:
+    for made in (sample.realistic(), sample.second_machine(), sample.green(), sample.many(20)):
+        validate_results(made, "sample")
+
+
+def test_merged_documents_read_like_a_list() -> None:
+    both = [sample.realistic(), sample.second_machine()]
+    merged = view([merge_documents(both)])
+    listed = view(both)
+    assert sorted(line.cell.nodeid for line in merged.lines) == sorted(
+        line.cell.nodeid for line in listed.lines
+    )
+    assert {run.hardware for run in merged.runs} == {"cpu", "l4"}
+
+
+def test_parameters_show_only_where_they_tell_cells_apart() -> None:
+    labels = {line.label for line in view([sample.realistic()]).lines}
+    assert {"extraction_cap [cap=2048]", "extraction_cap [cap=4096]", "thread_sizing"} <= labels
+    assert only(cell("x", params={"a": 1})).label == "x"
+
+
+def test_every_outcome_is_told() -> None:
+    lines = view([sample.realistic()]).lines
+    assert {line.outcome for line in lines} == set(OUTCOMES) - {"over limit"}
+    assert sum(counts(lines).values()) == len(lines)
+
+
+def test_fast_but_wrong_is_refused_and_slow_stays_worse() -> None:
+    assert only(cell("x", fidelity="refused")).outcome == "refused"
+    assert only(cell("x", fidelity="broken")).outcome == "refused"
+    assert only(cell("x", fidelity="refused", findings=[finding(verdict="worse")])).outcome == "worse"
+    assert only(cell("x", fidelity="held")).outcome == "improved"
+
+
+def test_a_bounded_metric_shows_its_loss_against_its_limit() -> None:
+    loss = finding(
+        "loss", "fraction", gate="bounded", verdict="unchanged", baseline=None, optimized=None,
+        effect=effect(0.031, 0.028, 0.034), limit=0.05,
+    )  # fmt: skip
+    line = only(cell("x", findings=[loss]))
+    assert (line.before, line.after, line.ratio) == ("-", "3.10 %", "[2.80, 3.40] limit 5 %")
+    assert line.found == "3.10 % [2.80, 3.40]"
+    assert line.outcome == "within limit"
+    loss["gate_result"] = {"state": "over limit", "detail": ""}
+    assert only(cell("x", findings=[loss])).outcome == "over limit"
+
+
+def test_open_intervals_are_infinite() -> None:
+    line = only(cell("x", findings=[finding(effect=effect(0.5, None, None))]))
+    assert line.ratio == "0.500 [-inf, inf]"
+
+
+def test_reasons_are_grouped_largest_first() -> None:
+    groups = by_reason(view([sample.realistic()]).not_run)
+    assert [len(lines) for _, lines in groups] == [11, 11, 2, 1]
+    assert groups[2][0] == "needs compute capability 8.0, this is cpu"
+
+
+def test_the_heading_names_a_confidence_all_lines_share() -> None:
+    lines = view([document([cell("x"), cell("y")])]).lines
+    assert ratio_heading(lines) == "ratio [99 % CI]"
+    mixed = finding(effect=effect(0.5, 0.4, 0.6) | {"confidence": 0.975})
+    assert (
+        ratio_heading(view([document([cell("x"), cell("y", findings=[mixed])])]).lines) == "ratio [interval]"
+    )
