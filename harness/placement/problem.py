@@ -57,17 +57,18 @@ class GpuType:
     usd_per_hour: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Problem:
     """What to place and where.
 
     GPUs are numbered 0.. through the pool in row order; `bandwidth_gb_per_s[i, j]` is the link from
     GPU i to GPU j, shape (GPUs, GPUs), read-only.
+    Two problems are equal only if they are the same object.
     """
 
     config: Config
     pool: tuple[GpuType, ...]
-    bandwidth_gb_per_s: NDArray[np.float64] = field(repr=False, compare=False)
+    bandwidth_gb_per_s: NDArray[np.float64] = field(repr=False)
 
     @property
     def layers(self) -> int:

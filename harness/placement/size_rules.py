@@ -1,0 +1,70 @@
+"""What a choice of segment sizes saves and costs: counts, a program to solve, the loss in USD per token."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cache
+
+from harness.placement.cheapest import cheapest_per_token
+from harness.placement.connections import count_connections
+from harness.placement.milp import Goal, Milp, build_model, solve
+from harness.placement.plan import Plan, Solution
+from harness.placement.problem import Problem
+from harness.placement.segments import CORRECTED, DOCUMENTED, all_sizes, enumerate_segments
+
+# One seed is one path through the search tree: times differ by a quarter between seeds, plans do not.
+SOLVER_SEEDS = (0, 1, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class SizedModel:
+    """The problem cut into segments of these sizes.
+
+    `binary_variables` are the documented solver's: segments and the connections its rules leave.
+    `milp` has the same segments without connections, valid big-M, no order of groups.
+    """
+
+    sizes: tuple[int, ...]
+    segments: int
+    binary_variables: int
+    milp: Milp
+    solution: Solution | None = None
+
+    @property
+    def plan(self) -> Plan:
+        """The plan found; HarnessError (exit 3) where there is none."""
+        return (self.solution or Solution("no plan found", None)).require()
+
+
+def size_model(problem: Problem, sizes: Iterable[int], usd_per_hour: float) -> SizedModel:
+    """Enumerate, count and build for the most tokens/s within this budget."""
+    chosen = tuple(sizes)
+    segments = enumerate_segments(problem, chosen, DOCUMENTED)
+    connections = count_connections(segments, problem, DOCUMENTED).after_filter
+    milp = build_model(segments, problem, CORRECTED, Goal(usd_per_hour=usd_per_hour))
+    return SizedModel(chosen, len(segments), len(segments) + connections, milp)
+
+
+def solve_model(model: SizedModel) -> SizedModel:
+    """The same model with its proven optimum, solved once per seed in `SOLVER_SEEDS`."""
+    solutions = [solve(model.milp, seed=seed) for seed in SOLVER_SEEDS]
+    return replace(model, solution=solutions[0])
+
+
+def loss_against(reference: SizedModel, chosen: SizedModel) -> float:
+    """How much dearer the cheapest token, at any budget, is with the chosen sizes than with the others."""
+    problem = chosen.milp.problem
+    return _usd_per_token(problem, chosen.sizes) / _usd_per_token(problem, reference.sizes) - 1
+
+
+def loss_against_every_size(_: SizedModel, chosen: SizedModel) -> float:
+    """How much dearer the cheapest token, at any budget, is with the chosen sizes than with every size."""
+    problem = chosen.milp.problem
+    exact = _usd_per_token(problem, all_sizes(problem.layers))
+    return _usd_per_token(problem, chosen.sizes) / exact - 1
+
+
+@cache
+def _usd_per_token(problem: Problem, sizes: tuple[int, ...]) -> float:
+    return cheapest_per_token(problem, sizes, DOCUMENTED).require().usd_per_token
