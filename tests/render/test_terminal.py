@@ -95,7 +95,7 @@ def test_data_cannot_steer_the_terminal(text: str) -> None:
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e\ud800-\udfff]", out)
 
 
-@given(st.integers(0, 10**6), st.integers(1, 10**6), st.floats(0, 1e6), st.text(), st.integers(40, 200))
+@given(st.integers(0, 10**6), st.integers(1, 10**6), st.floats(0, 1e6), st.text(), st.integers(48, 200))
 def test_the_progress_line_keeps_its_figures(
     done: int, total: int, left: float, nodeid: str, width: int
 ) -> None:
