@@ -11,15 +11,13 @@ from harness.results import RunDocument, cells_of, read_run, resolve_run
 
 
 def explain_latest(report_dir: Path, nodeid: str) -> str:
-    """The latest run's account of the cells whose nodeid begins with, or ends in, `nodeid`.
+    """The latest run's account of the cells whose nodeid contains `nodeid`.
 
     Raises HarnessError (exit 4) when there is no run, or no such cell in it.
     """
     run_dir = resolve_run(report_dir, "latest")
     document = read_run(run_dir)
-    cells = [
-        cell for cell in cells_of(document) if cell.nodeid.startswith(nodeid) or cell.nodeid.endswith(nodeid)
-    ]
+    cells = [cell for cell in cells_of(document) if nodeid in cell.nodeid]
     if not cells:
         known = ", ".join(cell.nodeid for cell in cells_of(document)[:5])
         raise HarnessError(

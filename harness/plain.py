@@ -55,5 +55,18 @@ def micro_results(benchmarks: Sequence[Any], row: str) -> list[Micro]:
 
 
 def native_results(benchmarks: Sequence[Any]) -> list[JsonDict]:
-    """The same results in pytest-benchmark's own format."""
-    return [bench.as_dict(include_data=True) for bench in benchmarks if bench]
+    """The same results in pytest-benchmark's own format, with parameters that JSON can hold.
+
+    pytest-benchmark would write a parameter like a function with its address, so that no two runs
+    had one in common.
+    """
+    entries: list[JsonDict] = [bench.as_dict(include_data=True) for bench in benchmarks if bench]
+    for entry in entries:
+        entry["params"] = {name: _stable(value) for name, value in (entry["params"] or {}).items()}
+    return entries
+
+
+def _stable(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return getattr(value, "__name__", type(value).__name__)
