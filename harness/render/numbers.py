@@ -9,7 +9,7 @@ NOTHING = "-"
 _SECONDS = (("s", 1.0), ("ms", 1e-3), ("us", 1e-6), ("ns", 1e-9))
 _BYTES = (("TiB", 2.0**40), ("GiB", 2.0**30), ("MiB", 2.0**20), ("KiB", 2.0**10), ("B", 1.0))
 _IN_BYTES = {"bytes": 1.0, "B": 1.0, "KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30}
-_COUNTS = frozenset({"", "1", "count", "counts"})
+_COUNTS = frozenset({"", "1", "count", "counts", "ratio"})
 _PERCENT = {"%": 1.0, "percent": 1.0, "fraction": 100.0}
 
 

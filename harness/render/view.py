@@ -187,7 +187,11 @@ def by_reason(lines: Iterable[Line]) -> list[tuple[str, list[Line]]]:
 
 def ratio_heading(lines: Iterable[Line]) -> str:
     """`ratio [99 % CI]`, naming the confidence when all lines share one."""
-    levels = {line.finding.effect.confidence for line in lines if line.finding and line.finding.effect}
+    effects = [line.finding.effect for line in lines if line.finding and line.finding.effect]
+    # A counted figure has no interval, so its confidence says nothing about those shown.
+    levels = {effect.confidence for effect in effects if effect.low != effect.high}
+    if not levels:
+        return "ratio"
     return f"ratio [{round(next(iter(levels)) * 100, 3):g} % CI]" if len(levels) == 1 else "ratio [interval]"
 
 

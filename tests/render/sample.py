@@ -376,7 +376,7 @@ def many(count: int) -> Document:
                 ],
             )
         )
-    return document(cells)
+    return document(cells) | {"vanished": []}
 
 
 def hostile(text: str) -> Document:

@@ -24,6 +24,7 @@ from harness.render import numbers
         (0.0812, "fraction", "8.12 %"),
         (3.1e-4, "max_abs", "3.10e-4 max_abs"),
         (1.25, "usd", "1.25 USD"),
+        (0.0493, "ratio", "0.0493"),
         (None, "s", "-"),
         (math.nan, "s", "-"),
         (math.inf, "s", "inf"),

@@ -72,6 +72,9 @@ def test_reasons_are_grouped_largest_first() -> None:
 def test_the_heading_names_a_confidence_all_lines_share() -> None:
     lines = view([document([cell("x"), cell("y")])]).lines
     assert ratio_heading(lines) == "ratio [99 % CI]"
+    counted = finding(effect=effect(0.5, 0.5, 0.5) | {"confidence": 1.0})
+    beside = view([document([cell("x"), cell("y", findings=[counted])])]).lines
+    assert ratio_heading(beside) == "ratio [99 % CI]"
     mixed = finding(effect=effect(0.5, 0.4, 0.6) | {"confidence": 0.975})
     assert (
         ratio_heading(view([document([cell("x"), cell("y", findings=[mixed])])]).lines) == "ratio [interval]"
