@@ -169,7 +169,7 @@ def _check_version(document: Any, where: str) -> None:
     if not isinstance(document, dict):
         raise HarnessError("not a table", where=f"{where}: $", allowed="an object with schema_version 1")
     version = document.get("schema_version")
-    if version != SCHEMA_VERSION or isinstance(version, bool):
+    if version != SCHEMA_VERSION:
         raise HarnessError(
             f"schema_version is {version!r}",
             where=f"{where}: $.schema_version",

@@ -234,9 +234,10 @@ def test_the_p_value_is_one_sided_and_matches_the_interval(committed):
 
 
 def test_two_comparisons_double_the_p_value(committed):
-    now = cell(timed(0.52))
+    now = cell(timed(0.51, 0.02))
     alone = regression_p_values(now, committed(cell(timed(0.5))))["latency"]
     both = regression_p_values(now, committed(cell(timed(0.5)), pinned=[cell(timed(0.5))]))["latency"]
+    assert 0.01 < alone < 0.5
     assert both == pytest.approx(2 * alone)
 
 

@@ -76,6 +76,20 @@ def test_a_file_still_being_written_is_no_result(tmp_path):
     assert len(load_cells(run_dir)) == 1
 
 
+def test_while_a_cell_is_written_the_earlier_ones_stay_readable(tmp_path, monkeypatch):
+    run_dir = create_run(tmp_path, RUN)
+    save_cell(run_dir, cell(timed(0.5)))
+    seen = []
+
+    def look(_):
+        seen.append((len(list((run_dir / "cells").glob("*.json"))), list(load_cells(run_dir).values())))
+
+    monkeypatch.setattr(os, "fsync", look)
+    save_cell(run_dir, cell(timed(0.6)))
+    # synced twice: the new file before it is moved into place, its folder after
+    assert seen == [(1, [cell(timed(0.5))]), (1, [cell(timed(0.6))])]
+
+
 @pytest.mark.parametrize(
     "content",
     [
