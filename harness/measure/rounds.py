@@ -150,9 +150,19 @@ def _warm_up(pair: Pair, recording: Recording, plan: Plan) -> None:
         while calls == 0 or (calls < 3 and time.perf_counter() - began < plan.budget_s * 0.02):
             arm.execute((), 1)
             calls += 1
-        recording.call_s[name] = (time.perf_counter() - began) / calls
+        cost = (time.perf_counter() - began) / calls
+        recording.call_s[name] = cost if cost >= plan.min_sample_s else _repeated_cost(arm, cost, plan)
         recording.setup_s[name] = arm.setup_s
     recording.call_s["canary"] = recording.call_s["baseline"]
+
+
+def _repeated_cost(arm: ReadyArm, cost_s: float, plan: Plan) -> float:
+    """Seconds per call of a quick arm, repeated: a single call costs mostly the loop around it."""
+    if not arm.is_repeatable:
+        return cost_s
+    calls = min(math.ceil(plan.min_sample_s / max(cost_s, 1e-9)), MAX_ITERATIONS)
+    (seconds,), _ = arm.execute([stopwatch("wall")], calls)
+    return min(seconds, cost_s)
 
 
 def _choose_iterations(pair: Pair, recording: Recording, plan: Plan) -> None:
@@ -187,6 +197,7 @@ def _loop(pair: Pair, recording: Recording, plan: Plan, planned: int, left_s: fl
     began, thread, process = time.perf_counter(), time.thread_time(), time.process_time()
     while recording.rounds < planned:
         _one_round(pair, recording, watches, [ARMS[i] for i in rng.permutation(len(ARMS))])
+        gc.collect(0)  # after the round let go of its results: survivors would never be collected
         spent = time.perf_counter() - began
         if not slow and spent + spent / recording.rounds > left_s:
             break
@@ -213,7 +224,6 @@ def _one_round(pair: Pair, recording: Recording, watches: list[Stopwatch], order
                 recording.values[metric.name].setdefault(name, []).append(value)
     _compare(pair, recording, results)
     recording.rounds += 1
-    gc.collect(0)
 
 
 def _read(metric: Metric, seconds: dict[Clock, float], result: Any, pair: Pair) -> float:
@@ -222,7 +232,9 @@ def _read(metric: Metric, seconds: dict[Clock, float], result: Any, pair: Pair) 
     if metric.counter is not None:
         return float(getattr(pair.tally, metric.counter))
     duration = seconds[metric.clock or pair.default_clock]
-    return float(metric.work(result)) / duration if metric.work is not None else duration
+    if metric.work is None:
+        return duration
+    return float(metric.work(result)) / duration if duration > 0 else math.nan
 
 
 def _compare(pair: Pair, recording: Recording, results: dict[ArmName, Any]) -> None:
@@ -230,9 +242,16 @@ def _compare(pair: Pair, recording: Recording, results: dict[ArmName, Any]) -> N
         return
     for metric in pair.metrics:
         if metric.compare is not None:
-            loss = metric.compare(results["baseline"], results["optimized"])
-            vector = [float(x) for x in loss] if isinstance(loss, Sequence | np.ndarray) else [float(loss)]
-            recording.losses.setdefault(metric.name, []).append(vector)
+            loss = np.atleast_1d(
+                np.asarray(metric.compare(results["baseline"], results["optimized"]), dtype=float)
+            )
+            kept = recording.losses.setdefault(metric.name, [])
+            if loss.ndim != 1 or loss.size == 0 or (kept and loss.size != len(kept[0])):
+                raise HarnessError(
+                    f"compare of metric {metric.name!r} gave losses of shape {loss.shape}",
+                    allowed="one number, or one per example and equally many in every round",
+                )
+            kept.append(loss.tolist())
 
 
 def _probe_rounds(pair: Pair, recording: Recording, plan: Plan) -> None:
