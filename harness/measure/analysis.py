@@ -43,9 +43,19 @@ def settled(optimization: Optimization, recording: Recording, plan: Plan, confid
 def paired_effect(
     recording: Recording, metric: str, arm: ArmName, plan: Plan, confidence: float
 ) -> Effect | None:
-    """Median paired ratio arm / baseline, or None with too few rounds for any interval."""
+    """Median paired ratio arm / baseline, or None with too few rounds or samples without a ratio.
+
+    p is multiplied by what a look costs (Bonferroni), as the interval's confidence already is: two
+    looks at a quarter and three quarters of the error probability stay valid together.
+    """
     values = recording.values[metric]
+    if not _has_ratio(values):
+        return None
     return _effect(stats.log_ratios(values["baseline"], values[arm]), plan, confidence)
+
+
+def _has_ratio(arms: Mapping[ArmName, Sequence[float]]) -> bool:
+    return all(0 < value < math.inf for values in arms.values() for value in values)
 
 
 def _effect(d: stats.Floats, plan: Plan, confidence: float) -> Effect | None:
@@ -58,16 +68,19 @@ def _effect(d: stats.Floats, plan: Plan, confidence: float) -> Effect | None:
         low=math.exp(low),
         high=math.exp(high),
         confidence=confidence,
-        p=stats.randomisation_p(d),
+        p=min(1.0, stats.randomisation_p(d) * (1.0 - plan.confidence) / (1.0 - confidence)),
         mde80=stats.minimal_detectable_effect(low, high, confidence),
     )
 
 
 def _median_interval(d: stats.Floats, plan: Plan, confidence: float) -> stats.Interval | None:
-    # under 30 rounds the bootstrap under-covers; order statistics are exact at any size
-    if d.size >= plan.min_rounds:
-        return stats.median_bootstrap_interval(d, confidence, seed=plan.seed)
-    return stats.order_statistic_interval(d, 0.5, confidence)
+    # order statistics are exact for independent rounds, where the bootstrap covers too little up to
+    # a hundred rounds or so; the block bootstrap allows for neighbours that resemble each other
+    exact = stats.order_statistic_interval(d, 0.5, confidence)
+    if exact is None or d.size < plan.min_rounds:
+        return exact
+    low, high = stats.median_bootstrap_interval(d, confidence, seed=plan.seed)
+    return min(low, exact[0]), max(high, exact[1])
 
 
 def _finding(
@@ -95,14 +108,18 @@ def _finding(
     else:
         finding = _paired(blank, recording, plan)
     claims = tuple(
-        verdicts.claim_finding(claim, row, _claim_interval(finding), metric.better)
+        verdicts.claim_finding(claim, row, _claim_interval(finding, recording), metric.better)
         for claim in optimization.claims
         if claim.metric == metric.name
     )
     return replace(finding, claims=claims)
 
 
-def _claim_interval(finding: Finding) -> tuple[float, float] | None:
+def _claim_interval(finding: Finding, recording: Recording) -> tuple[float, float] | None:
+    if finding.gate == "exact" and finding.baseline and finding.optimized == 0:
+        return 0.0, 0.0  # a ratio, though one without a logarithm
+    if _clock_misses_work(finding, recording):
+        return None
     if finding.effect is None or finding.verdict == "not run" or finding.effect.confidence == 0.0:
         return None
     return finding.effect.low, finding.effect.high
@@ -112,6 +129,8 @@ def _counted(blank: Finding, recording: Recording) -> Finding:
     """An exact metric must repeat in every round, or it is not exact."""
     arms = recording.values[blank.metric]
     for arm, values in arms.items():
+        if not all(map(math.isfinite, values)):
+            return replace(blank, verdict="inconclusive", reason=f"{arm} gave a count that is not finite")
         if len(set(values)) > 1:
             reason = f"not exact: {arm} gave {min(values):g} to {max(values):g} over {len(values)} rounds"
             return replace(blank, verdict="inconclusive", reason=reason)
@@ -163,7 +182,8 @@ def _bounded(
     examples = matrix.mean(axis=0) if matrix.shape[1] > 1 else matrix.max(axis=0)
     low, high = stats.mean_bootstrap_interval(examples, plan.confidence, seed=plan.seed)
     effect = Effect(float(examples.mean()), low, high, plan.confidence if examples.size > 1 else 1.0)
-    assert blank.limit is not None
+    if blank.limit is None:
+        return replace(blank, verdict="inconclusive", reason="report only: no limit", effect=effect)
     state = verdicts.fidelity(low, high, blank.limit, optimization.role)
     verdict: Verdict = "worse"
     if state in ("held", "inconclusive"):
@@ -176,8 +196,9 @@ def _paired(blank: Finding, recording: Recording, plan: Plan) -> Finding:
     arms = recording.values[blank.metric]
     before, after = _medians(arms)
     finding = replace(blank, baseline=before, optimized=after, iterations=recording.iterations["baseline"])
-    if min(min(values) for values in arms.values()) <= 0:
-        return replace(finding, verdict="inconclusive", reason="a sample was not positive: no ratio")
+    if not _has_ratio(arms):
+        reason = "a sample was not a positive finite number: no ratio"
+        return replace(finding, verdict="inconclusive", reason=reason)
     if recording.rounds < recording.rounds_wanted:
         cost = sum(recording.call_s[arm] * recording.iterations[arm] for arm in recording.iterations)
         total = math.ceil(1.3 * cost * recording.rounds_wanted)
@@ -198,16 +219,20 @@ def _judged(finding: Finding, recording: Recording, plan: Plan) -> Finding:
     reason = ""
     if verdict == "inconclusive":
         reason = f"detects >= {effect.mde80 or 0.0:.1%}"
-    if finding.clock == "thread" and recording.foreign_cpu_share > FOREIGN_CPU_LIMIT:
+    if _clock_misses_work(finding, recording):
         verdict = "inconclusive"
         share = f"{recording.foreign_cpu_share:.0%} of the CPU time ran in other threads"
         reason = f"{share}: clock 'thread' misses it, use clock='process' or 'wall'"
     elif is_slow(recording, plan) and recording.rounds < plan.min_rounds:
         large = abs(math.log(effect.ratio)) > math.log(verdicts.LARGE_EFFECT)
-        if not large or (effect.p or 1.0) >= 1.0 - plan.confidence:
+        if not large or effect.p is None or effect.p >= 1.0 - plan.confidence:
             verdict = "inconclusive"
             reason = f"report only: {recording.rounds} rounds of a slow arm settle only effects over 1.5x"
     return replace(finding, verdict=verdict, reason=reason)
+
+
+def _clock_misses_work(finding: Finding, recording: Recording) -> bool:
+    return finding.clock == "thread" and recording.foreign_cpu_share > FOREIGN_CPU_LIMIT
 
 
 def _setup_finding(recording: Recording) -> tuple[Finding, ...]:
