@@ -53,14 +53,20 @@ class Metric:
             raise ValueError(f"metric {self.name!r} has several readers: {', '.join(readers)}; keep one")
         if (self.gate == "bounded") != (self.compare is not None and self.limit is not None):
             raise ValueError(f"metric {self.name!r}: gate 'bounded' goes with both compare= and limit=")
+        if self.limit is not None and (self.gate != "bounded" or not math.isfinite(self.limit)):
+            raise ValueError(f"metric {self.name!r}: limit= is a finite number, with gate 'bounded' only")
+        if self.compare is not None and (self.gate == "paired" or self.better == "higher"):
+            raise ValueError(
+                f"metric {self.name!r}: compare= gives a loss, lower is better; gate 'bounded' or 'report'"
+            )
         if self.gate == "exact" and self.value is None and self.counter is None:
             raise ValueError(f"metric {self.name!r}: gate 'exact' counts something: give value= or counter=")
         if self.gate == "paired" and self.probe is not None:
             raise ValueError(
                 f"metric {self.name!r}: a probe runs outside the paired rounds; use gate 'report'"
             )
-        if self.floor < 0 or self.tolerance < 0:
-            raise ValueError(f"metric {self.name!r}: floor and tolerance must not be negative")
+        if not (0 <= self.floor < math.inf and 0 <= self.tolerance < math.inf):
+            raise ValueError(f"metric {self.name!r}: floor and tolerance must be finite and not negative")
 
     @property
     def is_timed(self) -> bool:
