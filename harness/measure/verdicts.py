@@ -21,8 +21,8 @@ def orient(effect: Effect, better: Better) -> tuple[float, float, float]:
 def judge(effect: Effect, better: Better, floor: float) -> Verdict:
     """Verdict of a timed effect: it must clear both its interval and the smallest effect that counts.
 
-    `unchanged` is an equivalence statement: the whole interval lies within +-5 %, or the effect is
-    clear but under the floor.
+    `unchanged` is an equivalence statement: the whole interval lies within +-5 %, or within the
+    floor where that is wider.
     """
     low, point, high = orient(effect, better)
     smallest = math.log1p(floor)
@@ -30,7 +30,7 @@ def judge(effect: Effect, better: Better, floor: float) -> Verdict:
         return "worse"
     if high < 0 and point <= -smallest:
         return "improved"
-    if abs(low) < math.log1p(EQUIVALENCE) and abs(high) < math.log1p(EQUIVALENCE):
+    if max(abs(low), abs(high)) < max(smallest, math.log1p(EQUIVALENCE)):
         return "unchanged"
     return "inconclusive"
 
