@@ -13,7 +13,8 @@ from harness.measure.verdicts import FALSE_DISCOVERY_RATE, canary_alarms
 def settle(cells: Sequence[Cell]) -> list[Cell]:
     """The run's cells with the verdicts of their timed findings made final.
 
-    On a row where any canary alarms, every timed verdict becomes `inconclusive (noisy machine)`.
+    On a row where a canary alarms, every timed verdict becomes `inconclusive` (noisy machine) and
+    what was claimed of those metrics `undecided`; canaries are adjusted together like effects.
     Elsewhere p-values are adjusted together (Benjamini & Hochberg 1995) and a change that does not
     survive is `inconclusive`. A faster arm over its fidelity limit keeps its verdict with a reason.
     """
@@ -45,13 +46,14 @@ def _p(finding: Finding) -> float:
 
 
 def _noisy_rows(cells: Sequence[Cell]) -> dict[str, str]:
-    """By hardware row, the first canary that alarmed."""
+    """By hardware row, the first canary that alarmed: of a hundred, one would by chance alone."""
+    canaries = [(cell, f.canary, f.floor) for cell in cells for f in cell.findings if f.canary is not None]
+    q_values = benjamini_hochberg([canary.p or 0.0 for _, canary, _ in canaries])
     noisy: dict[str, str] = {}
-    for cell in cells:
-        for finding in cell.findings:
-            if finding.canary is not None and canary_alarms(finding.canary, finding.floor):
-                found = f"identical arms of {cell.optimization} differ by {finding.canary.ratio:.3f}"
-                noisy.setdefault(cell.hardware, f"noisy machine: {found}")
+    for (cell, canary, floor), q in zip(canaries, q_values, strict=True):
+        if canary_alarms(canary, floor) and q <= FALSE_DISCOVERY_RATE:
+            found = f"identical arms of {cell.optimization} differ by {canary.ratio:.3f}"
+            noisy.setdefault(cell.hardware, f"noisy machine: {found}")
     return noisy
 
 
@@ -59,7 +61,11 @@ def _settled(finding: Finding, cell: Cell, q: float, family: int, noisy: dict[st
     assert finding.effect is not None
     finding = replace(finding, effect=replace(finding.effect, q=q))
     if cell.hardware in noisy:
-        return replace(finding, verdict="inconclusive", reason=noisy[cell.hardware])
+        claims = tuple(
+            claim if claim.state == "not applicable" else replace(claim, state="undecided")
+            for claim in finding.claims
+        )
+        return replace(finding, verdict="inconclusive", reason=noisy[cell.hardware], claims=claims)
     if finding.verdict in ("improved", "worse") and q > FALSE_DISCOVERY_RATE:
         reason = f"not significant among the run's {family} timed metrics (q = {q:.3f})"
         return replace(finding, verdict="inconclusive", reason=reason)
