@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jinja2
-import pandas as pd
 from markupsafe import Markup
 
 from harness.measure.outcome import ClaimFinding
@@ -18,6 +16,9 @@ from harness.render.problems import failed, gate_outcome, inconclusive_hint, pro
 from harness.render.svg import SYMBOLS, ForestPoint, HeatCell, forest_plot, heat_map
 from harness.render.terminal import machine_line, names
 from harness.render.view import Document, Line, View, by_reason, counts, ratio_heading, view
+
+if TYPE_CHECKING:
+    import jinja2
 
 MOST_BYTES = 1_000_000
 
@@ -82,6 +83,8 @@ def _breakable(text: str) -> Markup:
 
 
 def _environment() -> jinja2.Environment:
+    import jinja2
+
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("harness.render"), autoescape=True, undefined=jinja2.StrictUndefined,
         finalize=_shown_text, trim_blocks=True, lstrip_blocks=True,
@@ -161,6 +164,9 @@ def before_after(lines: Sequence[Line]) -> tuple[list[str], list[tuple[Line, lis
     Returns the hardware rows and, per table row, its first line and one line or None per hardware
     row. Of several runs of the same cell the one that started last stands.
     """
+    # Loaded here: it takes longer than all else that a run without a page imports.
+    import pandas as pd
+
     frame = pd.DataFrame(
         {
             "label": [line.label for line in lines],
