@@ -1,7 +1,7 @@
 """Coarse segment sizes: the placement solver chooses stages from 6 sizes instead of 14.
 
 Counted under the documented rules; timed without connection columns, which changes no plan here (no
-link can limit a stage) and lets both arms end; one execution solves with three seeds of the solver.
+link can limit a stage) and lets both arms end; one execution solves with two seeds of the solver.
 Quality is the cheapest token any budget buys, against 14 sizes and against every size, and the
 throughput this budget buys.
 """
