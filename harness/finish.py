@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import render
-from harness.measure.family import settle
+from harness.measure.family import noisy_rows, settle
 from harness.measure.outcome import Cell, Finding, GateResult
 from harness.measure.stats import benjamini_hochberg
 from harness.measure.verdicts import FALSE_DISCOVERY_RATE
@@ -53,16 +54,19 @@ def judged(
 ) -> list[Cell]:
     """All cells, their verdicts final, with gate results.
 
-    A timed regression counts only if it survives false-discovery control over the run and, with
-    `remeasure`, repeats in a fresh process.
+    A timed regression counts only on a row whose canaries are quiet, if it survives false-discovery
+    control over the run and, with `remeasure`, repeats in a fresh process.
     """
-    gated = [gate_cell(cell, baselines[cell.hardware]) for cell in cells]
+    noisy = noisy_rows(cells)
+    gated = [_quieted(gate_cell(cell, baselines[cell.hardware]), noisy) for cell in cells]
     gated = _keep_discoveries(gated, baselines)
     suspects = [cell for cell in gated if _regressed(cell)]
     if remeasure is None or not suspects:
         return gated
     again = remeasure([cell.nodeid for cell in suspects])
-    fresh = {cell.nodeid: gate_cell(cell, baselines[cell.hardware]) for cell in settle(list(again.values()))}
+    settled = settle(list(again.values()))
+    noisy = noisy_rows(settled)
+    fresh = {cell.nodeid: _quieted(gate_cell(cell, baselines[cell.hardware]), noisy) for cell in settled}
     return [_confirmed(cell, fresh.get(cell.nodeid)) if _regressed(cell) else cell for cell in gated]
 
 
@@ -73,6 +77,13 @@ def ungated(cells: Sequence[Cell]) -> list[Cell]:
         replace(cell, findings=tuple(replace(finding, gate_result=off) for finding in cell.findings))
         for cell in cells
     ]
+
+
+def _quieted(cell: Cell, noisy: Mapping[str, str]) -> Cell:
+    """On a noisy row no timed regression counts."""
+    if cell.hardware not in noisy:
+        return cell
+    return not_confirmed(cell, dict.fromkeys(_regressed(cell), noisy[cell.hardware]))
 
 
 def _regressed(cell: Cell) -> dict[str, Finding]:
@@ -146,9 +157,10 @@ def finish(
     if session.base_run is not None:
         changes = compare_runs(session.base_run, document).to_string(index=False, na_rep="-")
         lines += [f"against {session.base_run['run']['id']} (advisory):", *changes.splitlines(), ""]
-    table = render.verdict_table([document], color=color)
+    width = shutil.get_terminal_size(fallback=(160, 24)).columns
+    table = render.verdict_table([document], color=color, width=width)
     report = f"report: {session.run_dir / 'index.html'}"
-    closing = render.closing_lines([document], report, color=color)
+    closing = render.closing_lines([document], report, color=color, width=width)
     return [*lines, *table.splitlines(), "", *closing], code
 
 
@@ -189,7 +201,9 @@ def remeasure(session: Session, nodeids: Sequence[str]) -> dict[str, Cell]:
         command = [sys.executable, "-m", "pytest", *nodeids, "--gate=off", "--no-confirm", "--measured-only"]
         command += ["--report-dir", folder, "--matrix", str(settings.matrix_path)]
         command += ["--budget", str(settings.budget_s), "--round-seed", str(settings.seed + 1)]
-        subprocess.run(command, cwd=settings.root, stdout=subprocess.DEVNULL, check=False)
+        # the job summary is this process's to write
+        environment = {name: value for name, value in os.environ.items() if name != "GITHUB_STEP_SUMMARY"}
+        subprocess.run(command, cwd=settings.root, env=environment, stdout=subprocess.DEVNULL, check=False)
         runs = sorted(Path(folder).glob("run-*"))
         return load_cells(runs[-1]) if runs else {}
 

@@ -203,7 +203,7 @@ def _paired(blank: Finding, recording: Recording, plan: Plan) -> Finding:
         cost = sum(recording.call_s[arm] * recording.iterations[arm] for arm in recording.iterations)
         total = math.ceil(1.3 * cost * recording.rounds_wanted)
         reason = f"budget: needs {recording.rounds_wanted} rounds of {cost:.3g} s; this cell needs {total} s"
-        return replace(finding, verdict="not run", reason=reason, effect=_bare_ratio(before, after))
+        return replace(finding, verdict="inconclusive", reason=reason, effect=_bare_ratio(before, after))
     effect = paired_effect(recording, blank.metric, "optimized", plan, recording.confidence)
     canary = paired_effect(recording, blank.metric, "canary", plan, recording.confidence)
     if effect is None or canary is None:

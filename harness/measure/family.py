@@ -18,7 +18,7 @@ def settle(cells: Sequence[Cell]) -> list[Cell]:
     Elsewhere p-values are adjusted together (Benjamini & Hochberg 1995) and a change that does not
     survive is `inconclusive`. A faster arm over its fidelity limit keeps its verdict with a reason.
     """
-    noisy = _noisy_rows(cells)
+    noisy = noisy_rows(cells)
     keys = [(i, j) for i, cell in enumerate(cells) for j, f in enumerate(cell.findings) if _is_timed(f)]
     adjusted = benjamini_hochberg([_p(cells[i].findings[j]) for i, j in keys])
     q_values = dict(zip(keys, adjusted, strict=True))
@@ -45,7 +45,7 @@ def _p(finding: Finding) -> float:
     return finding.effect.p
 
 
-def _noisy_rows(cells: Sequence[Cell]) -> dict[str, str]:
+def noisy_rows(cells: Sequence[Cell]) -> dict[str, str]:
     """By hardware row, the first canary that alarmed: of a hundred, one would by chance alone."""
     canaries = [(cell, f.canary, f.floor) for cell in cells for f in cell.findings if f.canary is not None]
     q_values = benjamini_hochberg([canary.p or 0.0 for _, canary, _ in canaries])

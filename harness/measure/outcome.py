@@ -30,8 +30,9 @@ class Effect:
     """optimized / baseline with its interval.
 
     `confidence` is 1 for a counted effect, and 0 where no interval could be estimated (low and high
-    then repeat the ratio). `p` is the randomisation p-value of "no effect", `q` its Benjamini-Hochberg value over the run,
-    `mde80` the relative effect this measurement would have detected with 80 % power.
+    then repeat the ratio). `p` is the randomisation p-value of "no effect", `q` its
+    Benjamini-Hochberg value over the run, `mde80` the relative effect this measurement would have
+    detected with 80 % power.
     """
 
     ratio: float

@@ -64,7 +64,9 @@ def header_lines(
     """The first lines of a run. Rows that are asked for but only modelled here come before all else."""
     name = printable(str(machine.get("hardware", "unknown")))
     row_count = len(matrix.here) + len(matrix.modelled) + len(matrix.elsewhere)
-    rows = [f"{numbers.several(row_count, 'row')}: {len(matrix.here)} here, {len(matrix.modelled)} modelled"]
+    rows = [f"{numbers.several(row_count, 'row')}: {len(matrix.here)} here"]
+    if matrix.modelled:
+        rows.append(f"{len(matrix.modelled)} asked for without being here")
     if matrix.elsewhere:
         rows.append(f"{len(matrix.elsewhere)} need other hardware ({', '.join(matrix.elsewhere)})")
     entries = [

@@ -96,7 +96,7 @@ def exit_code(
 
     Precedence: 14 broken fidelity, 10 regression, 13 baseline missing, incompatible or its
     benchmark vanished, 12 nothing measured (or modelled, unless `measured_only`), 11 inconclusive
-    when `strict`, else 0.
+    (or left over by the budget) when `strict`, else 0.
     """
     states = {finding.gate_result.state for cell in cells for finding in cell.findings}
     asked = {"measured"} if measured_only else {"measured", "modelled"}
@@ -108,7 +108,7 @@ def exit_code(
         return EXIT_BASELINE
     if not micro and not any(cell.state in asked for cell in cells):
         return EXIT_NOTHING_MEASURED
-    if strict and "inconclusive" in states:
+    if strict and ("inconclusive" in states or any(cell.reason.startswith("budget") for cell in cells)):
         return EXIT_INCONCLUSIVE
     return EXIT_DONE
 

@@ -18,7 +18,7 @@ def test_the_header_says_first_what_is_not_measured() -> None:
     text = "\n".join(lines)
     assert "noise floor 1.1 % (A/A)" in text
     assert "load 3.4" in text
-    assert "4 rows: 1 here, 1 modelled, 2 need other hardware (t4, h100)" in text
+    assert "4 rows: 1 here, 1 asked for without being here, 2 need other hardware (t4, h100)" in text
     assert "thread clock" in text
 
 
