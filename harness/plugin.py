@@ -85,25 +85,33 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "hardware" in metafunc.fixturenames:
+    if "hardware" in metafunc.fixturenames and _matrix_key in metafunc.config.stash:
         rows = _matrix(metafunc.config).rows.values()
         marked = [pytest.param(row, id=row.name, marks=getattr(pytest.mark, row.name)) for row in rows]
         metafunc.parametrize("hardware", marked, indirect=True)
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(
+    session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
+) -> None:
     """Note what exists before `-m` and `-k` cut it down; give plain benchmarks this machine's row."""
     pairs = [item for item in items if PAIR in _fixtures(item)]
     plain = [item for item in items if PLAIN in _fixtures(item)]
-    if _matrix_key not in config.stash or not (pairs or plain):
+    if pairs and _matrix_key not in config.stash:
+        # raised while a file is collected, this would be one collection error per file
+        raise pytest.UsageError(
+            f"no {MATRIX_FILE} in {config.rootpath}; the ab fixture needs one: "
+            "copy the harness's own and keep the rows you have, or pass --matrix FILE"
+        )
+    unreadable = session.testsfailed and not config.option.continue_on_collection_errors
+    if _matrix_key not in config.stash or not (pairs or plain) or unreadable:
         return
     from harness.session import machine_row
 
     with _usage_errors():
         here = machine_row(_matrix(config))
     collected: list[str] = [item.nodeid for item in pairs]
-    config.stash[_collected_key] = collected
     for item in plain:
         item.add_marker(getattr(pytest.mark, here.name))
     if config.option.hardware:
@@ -112,6 +120,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         dropped = [item for item in pairs + plain if item.get_closest_marker(wanted.name) is None]
         items[:] = [item for item in items if item not in dropped]
         config.hook.pytest_deselected(items=dropped)
+    config.stash[_collected_key] = collected
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: Sequence[pytest.Item]) -> list[str]:
@@ -129,6 +138,7 @@ def pytest_report_collectionfinish(config: pytest.Config, items: Sequence[pytest
         cells = [(_param(item, "hardware"), _requires(item)) for item in chosen]
         session = begin(_settings(config), _matrix(config), cells)
     config.stash[_session_key] = session
+    config.add_cleanup(session.resources.close)
     session.on_start = lambda *progress: _show_progress(config, *progress)
     return header(session, color=_has_color(config))
 
@@ -281,11 +291,6 @@ def _matrix_path(config: pytest.Config) -> Path | None:
 
 
 def _matrix(config: pytest.Config) -> Matrix:
-    if _matrix_key not in config.stash:
-        raise pytest.UsageError(
-            f"no {MATRIX_FILE} in {config.rootpath}; the ab fixture needs one: "
-            "copy the harness's own and keep the rows you have, or pass --matrix FILE"
-        )
     return config.stash[_matrix_key]
 
 

@@ -81,8 +81,10 @@ def begin(settings: Settings, matrix: Matrix, cells: Sequence[tuple[Row, Require
     """Open the run folder, or the one to be resumed; measures the noise floor when there is work.
 
     `cells` are the selected cells' rows and requirements. Raises HarnessError (exit 4) for a run to
-    resume that does not exist or was measured on another machine.
+    resume that does not exist or was measured on another machine, and for an unknown reference.
     """
+    resources = ExitStack()
+    base_run, base_tree = _reference(settings, resources) if settings.against else (None, None)
     described = describe_machine()
     here = matrix.row(matching_row(described, matrix))
     work = [row for row, needs in cells if not lacks(row, needs) and not missing_here(row, here.name, needs)]
@@ -97,8 +99,7 @@ def begin(settings: Settings, matrix: Matrix, cells: Sequence[tuple[Row, Require
         )
         run_dir = create_run(settings.report_dir, run["id"], run, machine)
     session = Session(settings, matrix, here, run, machine, run_dir, len(work))
-    if settings.against:
-        _open_reference(session)
+    session.resources, session.base_run, session.base_tree = resources, base_run, base_tree
     if settings.resume:
         session.cells = load_cells(run_dir)
         session.spent_s = sum(cell.elapsed_s for cell in session.cells.values())
@@ -153,13 +154,12 @@ def _resumed(settings: Settings, machine: Machine) -> tuple[Path, Run]:
     return run_dir, interrupted["run"]
 
 
-def _open_reference(session: Session) -> None:
+def _reference(settings: Settings, resources: ExitStack) -> tuple[RunDocument | None, Path | None]:
     """`--against`: a stored run if one has that name, else a checkout of that git revision."""
-    settings = session.settings
     try:
-        session.base_run = read_run(resolve_run(settings.report_dir, settings.against))
+        return read_run(resolve_run(settings.report_dir, settings.against)), None
     except HarnessError:
-        session.base_tree = session.resources.enter_context(checkout(settings.root, settings.against))
+        return None, resources.enter_context(checkout(settings.root, settings.against))
 
 
 @dataclass(slots=True)
