@@ -28,12 +28,19 @@ def findings(
 
 
 def settled(optimization: Optimization, recording: Recording, plan: Plan, confidence: float) -> bool:
-    """Whether every paired metric is decided, with an interval as narrow as planned."""
+    """Whether every paired metric is decided, with an interval as narrow as planned.
+
+    Of slow arms only an effect over 1.5x can be decided, and its interval may be wider.
+    """
     for metric in optimization.metrics:
         if metric.gate != "paired":
             continue
         effect = paired_effect(recording, metric.name, "optimized", plan, confidence)
-        if effect is None or math.log(effect.high / effect.low) / 2 > plan.target_half_width:
+        if effect is None:
+            return False
+        is_large = is_slow(recording, plan) and abs(math.log(effect.ratio)) > math.log(verdicts.LARGE_EFFECT)
+        is_narrow = math.log(effect.high / effect.low) / 2 <= plan.target_half_width
+        if not (is_narrow or is_large):
             return False
         if verdicts.judge(effect, metric.better, metric.floor) == "inconclusive":
             return False

@@ -26,6 +26,8 @@ ARMS: tuple[ArmName, ...] = ("baseline", "optimized", "canary")
 COMPARISONS_KEPT = 30
 MAX_ITERATIONS = 100_000
 LONG_SAMPLES = 50
+# the fewest rounds whose order statistics hold a median at the confidence of a first look, 99.75 %
+SLOW_LOOK_ROUNDS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,8 +194,9 @@ def _loop(pair: Pair, recording: Recording, plan: Plan, planned: int, left_s: fl
     watches = pair.watches()
     alpha = 1.0 - plan.confidence
     slow = is_slow(recording, plan)
-    looked = slow
-    recording.confidence = plan.confidence if slow else 1.0 - 0.75 * alpha
+    first_look = SLOW_LOOK_ROUNDS if slow else plan.min_rounds
+    looked = slow and planned < 2 * first_look
+    recording.confidence = plan.confidence if looked else 1.0 - 0.75 * alpha
     began, thread, process = time.perf_counter(), time.thread_time(), time.process_time()
     while recording.rounds < planned:
         _one_round(pair, recording, watches, [ARMS[i] for i in rng.permutation(len(ARMS))])
@@ -201,8 +204,8 @@ def _loop(pair: Pair, recording: Recording, plan: Plan, planned: int, left_s: fl
         spent = time.perf_counter() - began
         if not slow and spent + spent / recording.rounds > left_s:
             break
-        halfway = spent >= left_s / 2 or recording.rounds >= planned // 2
-        if not looked and recording.rounds >= plan.min_rounds and halfway:
+        halfway = (spent >= left_s / 2 and not slow) or recording.rounds >= planned // 2
+        if not looked and recording.rounds >= first_look and halfway:
             looked = True
             if look(recording, 1.0 - 0.25 * alpha):
                 recording.confidence = 1.0 - 0.25 * alpha
