@@ -25,7 +25,16 @@ MOST_BYTES = 1_000_000
 # What a reader acts on comes first; a promise that held needs no action.
 _LEDGER_ORDER = ("refuted", "short", "undecided", "exceeded", "met", "not applicable")
 # When one optimization has several figures on a row, the heat map shows the one to look at first.
-_GRAVITY = ("over limit", "worse", "refused", "inconclusive", "improved", "within limit", "unchanged")
+_GRAVITY = (
+    "over limit",
+    "worse",
+    "refused",
+    "inconclusive",
+    "improved",
+    "within limit",
+    "unchanged",
+    "report only",
+)
 
 
 @dataclass(frozen=True, slots=True)

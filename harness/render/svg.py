@@ -28,7 +28,8 @@ _TICKS = tuple(
 
 SYMBOLS = {
     "improved": "+", "within limit": "+", "unchanged": "=", "worse": "!", "over limit": "!",
-    "inconclusive": "?", "refused": "x", "modelled": "~", "quoted": "~", "not run": "",
+    "inconclusive": "?", "refused": "x", "modelled": "~", "quoted": "~", "report only": "-",
+    "not run": "",
 }  # fmt: skip
 
 

@@ -17,7 +17,8 @@ Document = Mapping[str, Any]
 
 # The order in which outcomes are told; `line.outcome` is always one of these.
 OUTCOMES = (
-    "improved", "within limit", "unchanged", "worse", "over limit", "refused", "inconclusive", "not run",
+    "improved", "within limit", "unchanged", "worse", "over limit", "refused", "inconclusive",
+    "report only", "not run",
 )  # fmt: skip
 
 
@@ -92,6 +93,8 @@ class Line:
                 return state
             bounded = {"improved": "within limit", "unchanged": "within limit", "worse": "over limit"}
             return bounded.get(verdict, verdict)
+        if self.finding.gate == "report" and verdict == "inconclusive":
+            return "report only"
         return "refused" if verdict == "improved" and self.cell.fidelity in ("broken", "refused") else verdict
 
     @property
