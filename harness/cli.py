@@ -6,8 +6,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
-from harness.errors import EXIT_DONE, EXIT_PARTLY_DONE, HarnessError
+from harness.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_PARTLY_DONE, HarnessError
 
 MATRIX_FILE = "hardware_matrix.toml"
 
@@ -23,10 +24,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        # argparse itself would print the usage and leave with 2
+        self.exit(EXIT_BAD_INPUT, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="harness", description="Before/after benchmarks of LLM optimizations."
-    )
+    parser = _Parser(prog="harness", description="Before/after benchmarks of LLM optimizations.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     report = commands.add_parser("report", help="merge runs, also from several machines, into one report")

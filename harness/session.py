@@ -45,6 +45,7 @@ from harness.results import (
     recover_document,
     resolve_run,
     save_cell,
+    save_header,
 )
 
 GateMode = Literal["default", "strict", "off"]
@@ -90,13 +91,12 @@ def begin(settings: Settings, matrix: Matrix, cells: Sequence[tuple[Row, Require
     work = [row for row, needs in cells if not lacks(row, needs) and not missing_here(row, here.name, needs)]
     floor = noise_floor(here.clock if here.clock != "cuda_event" else "wall") if work else None
     machine = _machine(described, here, floor)
+    selected_rows = {row.name for row, _ in cells} or {here.name}
     if settings.resume:
-        run_dir, run = _resumed(settings, machine)
+        run_dir, run = _resumed(settings, machine, selected_rows)
     else:
         now = datetime.now(UTC)
-        run = _run(
-            settings, new_run_id(now, os.urandom(8)), now, {row.name for row, _ in cells} or {here.name}
-        )
+        run = _run(settings, new_run_id(now, os.urandom(8)), now, selected_rows)
         run_dir = create_run(settings.report_dir, run["id"], run, machine)
     session = Session(settings, matrix, here, run, machine, run_dir, len(work))
     session.resources, session.base_run, session.base_tree = resources, base_run, base_tree
@@ -142,7 +142,7 @@ def _run(settings: Settings, run_id: str, now: datetime, selected_rows: Iterable
     )
 
 
-def _resumed(settings: Settings, machine: Machine) -> tuple[Path, Run]:
+def _resumed(settings: Settings, machine: Machine, selected_rows: Iterable[str]) -> tuple[Path, Run]:
     run_dir = resolve_run(settings.report_dir, settings.resume)
     interrupted = recover_document(run_dir)
     if interrupted["machine"]["fingerprint"] != machine["fingerprint"]:
@@ -151,7 +151,10 @@ def _resumed(settings: Settings, machine: Machine) -> tuple[Path, Run]:
             where=str(run_dir),
             next_step="resume it there, or start a new run here and merge: harness report RUN RUN",
         )
-    return run_dir, interrupted["run"]
+    run = interrupted["run"]
+    run["selected_rows"] = sorted({*run["selected_rows"], *selected_rows})
+    save_header(run_dir, run, machine)
+    return run_dir, run
 
 
 def _reference(settings: Settings, resources: ExitStack) -> tuple[RunDocument | None, Path | None]:
