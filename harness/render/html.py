@@ -198,12 +198,12 @@ def before_after(lines: Sequence[Line]) -> tuple[list[str], list[tuple[Line, lis
 
 
 def forest_point(line: Line) -> ForestPoint | None:
-    """What the forest plot draws of a line: a positive, finite ratio, or nothing."""
+    """What the forest plot draws of a line: a positive, finite ratio that was judged, or nothing."""
     found = line.finding
     if found is None or found.effect is None or found.gate == "bounded" or not line.ran:
         return None
     effect = found.effect
-    if not (effect.ratio > 0 and math.isfinite(effect.ratio)):
+    if not (effect.ratio > 0 and math.isfinite(effect.ratio)) or effect.confidence == 0:
         return None
     claims = tuple((claim.low, claim.high) for claim in found.claims if claim.kind == "ratio")
     canary = found.canary

@@ -14,7 +14,8 @@ from harness.render.view import Document, Line, by_reason, counts, ratio_heading
 
 _COLOURS = {
     "improved": "32", "within limit": "32", "worse": "31", "over limit": "31", "failure": "31;1",
-    "refused": "35", "inconclusive": "33", "error": "33;1", "report only": "2", "not run": "2", "dim": "2", "bold": "1",
+    "refused": "35", "inconclusive": "33", "error": "33;1", "report only": "2", "not run": "2",
+    "dim": "2", "bold": "1",
 }  # fmt: skip
 _NAMES_PER_REASON = 6
 

@@ -34,8 +34,13 @@ def test_parameters_show_only_where_they_tell_cells_apart() -> None:
 
 def test_every_outcome_is_told() -> None:
     lines = view([sample.realistic()]).lines
-    assert {line.outcome for line in lines} == set(OUTCOMES) - {"over limit"}
+    assert {line.outcome for line in lines} == set(OUTCOMES) - {"over limit", "report only"}
     assert sum(counts(lines).values()) == len(lines)
+
+
+def test_a_figure_that_is_never_judged_is_report_only() -> None:
+    only_reported = finding(gate="report", verdict="inconclusive")
+    assert only(cell("x", findings=[only_reported])).outcome == "report only"
 
 
 def test_fast_but_wrong_is_refused_and_slow_stays_worse() -> None:
