@@ -1,4 +1,4 @@
-"""The example of docs/writing-a-benchmark.md is a whole benchmark: it is short, runs, and says what it shows."""
+"""The example of docs/writing-a-benchmark.md is a whole benchmark: short, and it runs."""
 
 import json
 import re

@@ -67,9 +67,10 @@ def page(documents: Sequence[Document], *, most_bytes: int = MOST_BYTES) -> str:
     Parts that make it too large are folded, the largest optional one first, and the page says so.
     """
     shown = view(documents)
+    history = _history(documents)
     text = ""
     for limits in _LIMITS:
-        text = _render(shown, limits)
+        text = _render(shown, history, limits)
         if len(text.encode("utf-8", "replace")) <= most_bytes:
             break
     return text
@@ -101,6 +102,7 @@ def _environment() -> jinja2.Environment:
     environment.filters |= {
         "quantity": numbers.quantity,
         "count": "{:,}".format,
+        "plain_ratio": numbers.ratio,
         "commands": _commands,
         "breakable": _breakable,
     }
@@ -113,7 +115,20 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def _render(shown: View, limits: _Limits) -> str:
+def _history(documents: Sequence[Document]) -> list[dict[str, Any]]:
+    """Figures that several runs found, each cell's in order of time; empty for a single run."""
+    flat = [run for document in documents for run in document.get("runs", [document])]
+    if len(flat) < 2:
+        return []
+    from harness.results.frames import history_frame
+
+    table = history_frame(flat)
+    key = ["nodeid", "hardware", "metric", "provenance"]
+    table = table[table.groupby(key)["run"].transform("count") > 1]
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+
+
+def _render(shown: View, history: Sequence[dict[str, Any]], limits: _Limits) -> str:
     notes: list[str] = []
     found = problems(shown)
     reasons = by_reason(shown.not_run)
@@ -130,6 +145,7 @@ def _render(shown: View, limits: _Limits) -> str:
         "forests": _forests(shown, limits, notes),
         "heat": _heat(shown, limits, notes),
         "ledger": _ledger(shown, limits, notes),
+        "history": history[: limits.table],
         "micro": shown.micro[: limits.micro],
         "not_run": [(reason, len(lines), names(lines, 12)) for reason, lines in reasons[: limits.problems]],
         "every": shown.lines if len(shown.lines) <= limits.provenance else (),
@@ -139,6 +155,8 @@ def _render(shown: View, limits: _Limits) -> str:
         notes.append(f"{len(reasons) - limits.problems:,} reasons for not running")
     if len(shown.micro) > limits.micro:
         notes.append(f"{len(shown.micro) - limits.micro:,} micro-benchmarks")
+    if len(history) > limits.table:
+        notes.append(f"{len(history) - limits.table:,} lines of history")
     if not context["every"] and shown.lines:
         notes.append("the list of every figure with its origin")
     return _environment().get_template("report.html.j2").render(context)

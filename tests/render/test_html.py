@@ -1,3 +1,4 @@
+import copy
 import re
 import time
 from html.parser import HTMLParser
@@ -181,3 +182,20 @@ def test_the_heat_map_shows_the_gravest_measured_state() -> None:
 def test_nothing_at_all() -> None:
     markup = page([document([]) | {"micro": [], "vanished": []}])
     assert "Nothing ran." in markup
+
+
+def test_several_runs_of_one_cell_have_a_history() -> None:
+    first = sample.realistic()
+    second = copy.deepcopy(first)
+    second["run"] |= {"id": "run-20261122T010203-ab12ce", "started": "2026-11-22T01:02:03+00:00"}
+    changed = second["cells"][0]["findings"][0]["effect"]
+    changed |= {name: changed[name] * 1.25 for name in ("ratio", "low", "high")}
+    shown = text_of(page([second, first]))
+    history = shown[shown.index("History ") : shown.index("Micro-benchmarks")]
+    assert "+25.0 %" in history
+    assert "+0.0 %" in history
+    assert history.index("run-20261121T010203-ab12cd") < history.index("run-20261122T010203-ab12ce")
+
+
+def test_a_single_run_has_no_history() -> None:
+    assert "History" not in text_of(page([sample.realistic()]))
