@@ -25,7 +25,7 @@ OPTIMIZATION = Optimization(
     metrics=(
         Metric("segments", "segments", gate="exact", value=lambda model: model.segments),
         Metric("binary_variables", "variables", gate="exact", value=lambda model: model.binary_variables),
-        Metric("solve_time", "s", gate="paired", floor=0.05),
+        Metric("solve_time", "s", gate="paired", floor=0.1),  # search paths vary with the machine
         Metric("usd_per_token_loss", "ratio", gate="bounded", compare=loss_against, limit=0.05),
         Metric("loss_to_every_size", "ratio", gate="bounded", compare=loss_against_every_size, limit=0.05),
         Metric(
