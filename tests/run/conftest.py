@@ -51,7 +51,7 @@ class Project:
 
     def environment(self, **changes: str) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
-        return {**kept, "COLUMNS": "120", "PYTHONDONTWRITEBYTECODE": "1", **changes}
+        return {**kept, "COLUMNS": "120", **changes}
 
     def command(self, *arguments: str, budget: float = 0.5) -> list[str]:
         return [sys.executable, "-m", "pytest", "benchmarks", "--budget", str(budget), *arguments]
@@ -103,7 +103,9 @@ def _make(root: Path, *toys: str) -> Project:
     (root / "inputs").mkdir()
     (root / "inputs" / "turns.txt").write_text("30000")
     (root / "hardware_matrix.toml").write_text(_two_rows())
-    (root / "pytest.ini").write_text("[pytest]\naddopts = --strict-markers -p no:cacheprovider\n")
+    # hypothesis would take a second of every run to say that it was not used
+    options = "--strict-markers -p no:cacheprovider -p no:hypothesispytest"
+    (root / "pytest.ini").write_text(f"[pytest]\naddopts = {options}\n")
     for toy in toys:
         shutil.copy(TOYS / f"{toy}.py", root / "benchmarks" / f"test_{toy}.py")
     return Project(root)
