@@ -93,5 +93,5 @@ def test_cuda_events_wait_before_and_once_after_and_give_seconds(monkeypatch):
 @pytest.mark.parametrize("torch", [None, SimpleNamespace(cuda=FakeCuda(available=False))])
 def test_cuda_events_without_a_device_say_what_to_do(monkeypatch, torch):
     monkeypatch.setitem(sys.modules, "torch", torch)
-    with pytest.raises(HarnessError, match="'cuda_event' needs a CUDA device.*choose thread"):
+    with pytest.raises(HarnessError, match=r"'cuda_event' needs a CUDA device.*choose thread"):
         clocks.stopwatch("cuda_event")
