@@ -151,7 +151,7 @@ def hardware(request: pytest.FixtureRequest) -> Row:
 
 
 @pytest.fixture
-def ab(request: pytest.FixtureRequest, hardware: Row) -> Iterator[PairedBenchmark]:
+def ab(request: pytest.FixtureRequest, hardware: Row) -> PairedBenchmark:
     """One before/after pair on one hardware row: declare the arms, then `ab.run()`."""
     from harness.pair import PairedBenchmark
 
@@ -166,10 +166,7 @@ def ab(request: pytest.FixtureRequest, hardware: Row) -> Iterator[PairedBenchmar
         if refused is not None:
             pytest.skip(refused.reason)
         settle = session.settle
-    pair = PairedBenchmark(identity, request.config.rootpath, settle)
-    yield pair
-    if pair.cell is None and not request.session.testsfailed:
-        pytest.fail("the benchmark never called ab.run()", pytrace=False)
+    return PairedBenchmark(identity, request.config.rootpath, settle)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -180,7 +177,9 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     except HarnessError as error:
         pytest.fail(error.message, pytrace=False)
     pair = getattr(item, "funcargs", {}).get(PAIR)
-    if pair is not None and pair.cell is not None and pair.cell.state == "not run":
+    if pair is not None and pair.cell is None:
+        pytest.fail("the benchmark never called ab.run()", pytrace=False)
+    if pair is not None and pair.cell.state == "not run":
         pytest.skip(pair.cell.reason)
 
 

@@ -149,13 +149,19 @@ def test_a_broken_benchmark_file_opens_no_run(make_project):
     assert done.run_dir is None
 
 
-def test_a_vanished_benchmark_is_13_unless_it_was_not_asked_for(recorded):
+def test_a_vanished_benchmark_is_13_until_its_baseline_is_dropped(recorded):
     (recorded.root / "benchmarks" / "test_loop.py").unlink()
     done = recorded.bench()
     assert done.code == 13, done.out
     assert [item["nodeid"] for item in done.document["vanished"]] == [
         "benchmarks/test_loop.py::test_loop[cpu]"
     ]
+    assert recorded.bench("--update-baseline").code == 0
+    assert "test_loop" not in recorded.baseline().read_text()
+
+
+def test_what_was_not_asked_for_did_not_vanish(recorded):
+    (recorded.root / "benchmarks" / "test_loop.py").unlink()
     one_file = [*recorded.command(), "-m", "cpu"]
     one_file[one_file.index("benchmarks")] = "benchmarks/test_loss.py"
     assert recorded.run(one_file).code == 0

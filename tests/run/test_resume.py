@@ -122,3 +122,23 @@ def test_resuming_with_more_rows_adds_them(resumed):
     document = read_run(killed)
     assert len(document["cells"]) == 2 * CELLS
     assert document["run"]["selected_rows"] == ["cpu", "l4"]
+
+
+def test_an_interrupted_run_says_how_to_go_on(make_project):
+    project = make_project("many")
+    process = subprocess.Popen(
+        project.command("-m", "cpu", budget=30.0),
+        cwd=project.root,
+        env=project.environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 30
+    while not (project.root / "executions.log").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=30)
+    (run_dir,) = project.runs()
+    assert process.returncode == 2, out
+    assert f"continue with --resume {run_dir.name}" in out
+    assert read_run(run_dir)["run"]["finished"] is None

@@ -95,3 +95,10 @@ def test_rows_are_registered_markers_and_nothing_else_is(make_project):
     strange = project.bench("--collect-only", "-q")
     assert strange.code == 2
     assert "'h100' not found in `markers`" in strange.out
+
+
+def test_an_endpoint_stands_in_for_missing_weights(make_project):
+    project = make_project("weights")
+    assert project.bench().code == 12
+    served = project.bench("--endpoint", "http://127.0.0.1:9")
+    assert served.cell("weights")["state"] == "measured"
