@@ -128,7 +128,10 @@ class Worker:
 
 @contextmanager
 def checkout(root: Path, revision: str) -> Iterator[Path]:
-    """A temporary work tree of `revision`. Raises HarnessError (exit 4) for an unknown revision."""
+    """The folder `root` as of `revision`, in a temporary work tree.
+
+    Raises HarnessError (exit 4) for an unknown revision, and for one that has no such folder.
+    """
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder) / "base"
         add = ["git", "-C", str(root), "worktree", "add", "--detach", "--quiet", str(tree), revision]
@@ -139,8 +142,12 @@ def checkout(root: Path, revision: str) -> Iterator[Path]:
                 allowed="a run id, a path, latest, or what `git rev-parse` takes",
                 next_step="git fetch the base revision first",
             )
+        prefix = ["git", "-C", str(root), "rev-parse", "--show-prefix"]
+        inside = subprocess.run(prefix, capture_output=True, text=True, check=True).stdout.strip()
         try:
-            yield tree
+            if not (tree / inside).is_dir():
+                raise HarnessError(f"{revision} has no folder {inside}", next_step="choose a later revision")
+            yield tree / inside
         finally:
             remove = ["git", "-C", str(root), "worktree", "remove", "--force", str(tree)]
             subprocess.run(remove, capture_output=True, check=False)

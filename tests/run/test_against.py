@@ -51,6 +51,22 @@ def test_a_base_without_the_benchmark_says_so(committed):
     assert done.code == 12, done.out
 
 
+def test_a_project_in_a_folder_of_its_repository(make_project):
+    project = make_project("loop")
+    (project.root.parent / "other").touch()
+    git(project, "init", "--quiet", "..")
+    git(project, "add", "../other")
+    git(project, "commit", "--quiet", "-m", "before the project")
+    git(project, "add", "hardware_matrix.toml", "pytest.ini", "benchmarks", "inputs")
+    git(project, "commit", "--quiet", "-m", "base")
+    done = project.bench("--against", "HEAD", budget=1.0)
+    assert done.cell("loop")["state"] == "measured", done.out
+    too_early = project.bench("--against", "HEAD~1")
+    assert too_early.code == 4
+    assert "HEAD~1 has no folder project/" in too_early.err
+    assert worktrees(project) == 1
+
+
 def test_a_stored_run_is_compared_but_fails_nothing(recorded_once, recorded):
     _, first = recorded_once
     done = recorded.bench(
