@@ -86,7 +86,8 @@ class Worker:
         self._process = subprocess.Popen(
             command,
             cwd=tree,
-            env={**os.environ, "PYTHONPATH": str(tree)},
+            # before an editable installation, which would serve the head's code to both
+            env={**os.environ, "PYTHONPATH": f"{tree}{os.pathsep}{tree / 'src'}"},
             pass_fds=(child_in, child_out),
             stdin=subprocess.DEVNULL,
             stdout=self._log,

@@ -51,6 +51,22 @@ def test_a_base_without_the_benchmark_says_so(committed):
     assert done.code == 12, done.out
 
 
+def test_each_side_imports_its_own_sources(make_project):
+    project = make_project("loop")
+    library = project.root / "src" / "toy_library.py"
+    library.parent.mkdir()
+    library.write_text("FACTOR = 1\n")
+    file = project.root / "benchmarks" / "test_loop.py"
+    slow = file.read_text().replace("range(turns)", "range(FACTOR * turns)")
+    file.write_text(slow.replace("import os\n", "import os\nfrom toy_library import FACTOR\n", 1))
+    git(project, "init", "--quiet")
+    git(project, "add", "hardware_matrix.toml", "pytest.ini", "benchmarks", "inputs", "src")
+    git(project, "commit", "--quiet", "-m", "base")
+    library.write_text("FACTOR = 2\n")
+    done = project.bench("--against", "HEAD", budget=1.0, PYTHONPATH=str(library.parent))
+    assert done.code == 10, done.out
+
+
 def test_a_project_in_a_folder_of_its_repository(make_project):
     project = make_project("loop")
     (project.root.parent / "other").touch()
