@@ -17,7 +17,7 @@ ROOMS = {
     "measure": {"errors"},
     "hardware": {"errors", "measure"},
     "results": {"errors", "measure"},
-    "render": {"errors", "measure.spec", "measure.outcome", "results.records"},
+    "render": {"errors", "measure.spec", "measure.outcome", "results.records", "results.frames"},
     "engines": {"errors", "measure", "hardware"},
     "costmodel": {"errors", "measure", "hardware", "engines.protocol"},
     **dict.fromkeys(SYSTEMS, BELOW_SYSTEMS),
