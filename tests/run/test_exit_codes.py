@@ -94,6 +94,25 @@ def test_a_counted_metric_that_left_its_ratchet_is_10(recorded, steps):
     assert f"optimized 50 -> {steps} steps" in done.out
 
 
+def test_modelled_figures_are_a_ratchet_of_their_constants(make_project):
+    project = make_project("loop")
+    assert project.bench("-m", "l4", "--update-baseline").code == 0
+    changed = project.bench("-m", "l4", TOY_STEPS="40")
+    assert changed.code == 10, changed.out
+    assert changed.gate("loop", "steps")["state"] == "left ratchet"
+    renewed = project.bench("-m", "l4", TOY_VERSION="toy 2")
+    assert renewed.code == 13, renewed.out
+    assert "constants of the cost model changed: toy 1 -> toy 2" in renewed.gate("loop", "steps")["detail"]
+
+
+def test_what_the_budget_leaves_over_is_not_run_and_says_so(make_project):
+    done = make_project("many").bench(budget=0.01)
+    assert [cell["state"] for cell in done.document["cells"]] == ["measured", *["not run"] * 4]
+    left_over = done.document["cells"][1:]
+    assert {cell["reason"].partition(":")[0] for cell in left_over} == {"budget"}
+    assert "4 not run  budget:" in done.out
+
+
 def test_update_baseline_prints_the_difference_and_accepts_it(recorded):
     done = recorded.bench("-k", "loop", "--update-baseline", TOY_STEPS="40")
     assert done.code == 0, done.out

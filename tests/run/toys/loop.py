@@ -35,7 +35,7 @@ def test_loop(ab):
     ab.arms(lambda: loop(turns, 100), lambda: loop(after * _SLOWED, steps + wobble * next(_CALLS)))
     ab.modelled(
         lambda row: {"duration": 1 / row.memory_bandwidth_gb_s, "steps": 100},
-        lambda row: {"duration": 0.5 / row.memory_bandwidth_gb_s, "steps": 50},
-        version="toy 1",
+        lambda row: {"duration": 0.5 / row.memory_bandwidth_gb_s, "steps": steps},
+        version=os.environ.get("TOY_VERSION", "toy 1"),
     )
     ab.run()
