@@ -99,3 +99,13 @@ def test_a_probe_without_its_device_never_runs_the_arm(monkeypatch, name, module
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(HarnessError, match=said):
         probe(name, lambda: pytest.fail("ran"))
+
+
+def test_what_was_held_before_does_not_count_where_tracing_was_on():
+    tracemalloc.start()
+    try:
+        held = bytearray(16 * 2**20)
+        assert probe("tracemalloc_peak", lambda: bytearray(2**20)) == pytest.approx(MIB, rel=0.1)
+        assert held
+    finally:
+        tracemalloc.stop()
