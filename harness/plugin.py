@@ -72,7 +72,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
     with _usage_errors():
-        if config.option.budget <= 0:
+        if not 0 < config.option.budget < float("inf"):
             raise HarnessError(f"--budget {config.option.budget:g}", allowed="seconds above 0")
         _refuse_lost_thresholds(config)
         if config.option.explain:

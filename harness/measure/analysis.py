@@ -180,15 +180,21 @@ def _bare_ratio(before: float, after: float) -> Effect | None:
 def _bounded(
     blank: Finding, losses: Sequence[Sequence[float]], optimization: Optimization, plan: Plan
 ) -> Finding:
-    """Loss per example, averaged over rounds; a single value per round counts with its worst round."""
+    """Loss per example, averaged over rounds; a single value per round counts with its worst round.
+
+    Booleans are errors of a sampled test set: even none among n leaves a rate that n cannot exclude.
+    """
     if not losses:
         return replace(blank, reason="no round was compared")
     matrix = np.array(losses, dtype=float)
     if not np.isfinite(matrix).all():
         return replace(blank, verdict="worse", reason="the loss is not a finite number")
     examples = matrix.mean(axis=0) if matrix.shape[1] > 1 else matrix.max(axis=0)
-    low, high = stats.mean_bootstrap_interval(examples, plan.confidence, seed=plan.seed)
-    effect = Effect(float(examples.mean()), low, high, plan.confidence if examples.size > 1 else 1.0)
+    if isinstance(losses[0][0], bool) and set(examples) <= {0.0, 1.0}:
+        low, high = stats.proportion_interval(int(examples.sum()), examples.size, plan.confidence)
+    else:
+        low, high = stats.mean_bootstrap_interval(examples, plan.confidence, seed=plan.seed)
+    effect = Effect(float(examples.mean()), low, high, plan.confidence if high > low else 1.0)
     if blank.limit is None:
         return replace(blank, verdict="inconclusive", reason="report only: no limit", effect=effect)
     state = verdicts.fidelity(low, high, blank.limit, optimization.role)

@@ -55,7 +55,7 @@ class Recording:
     """Everything the rounds produced, before any judgement.
 
     `values[metric][arm]` has one value per round; `orders[arm]` the arm's position in that round;
-    `losses[metric]` one vector of per-example losses per compared round. `confidence` is that of
+    `losses[metric]` one vector of per-example losses per compared round, booleans for errors. `confidence` is that of
     the look the loop ended at; `foreign_cpu_share` the CPU time spent outside the measuring thread.
     """
 
@@ -245,9 +245,8 @@ def _compare(pair: Pair, recording: Recording, results: dict[ArmName, Any]) -> N
         return
     for metric in pair.metrics:
         if metric.compare is not None:
-            loss = np.atleast_1d(
-                np.asarray(metric.compare(results["baseline"], results["optimized"]), dtype=float)
-            )
+            loss = np.atleast_1d(np.asarray(metric.compare(results["baseline"], results["optimized"])))
+            loss = loss if loss.dtype == bool else loss.astype(float)
             kept = recording.losses.setdefault(metric.name, [])
             if loss.ndim != 1 or loss.size == 0 or (kept and loss.size != len(kept[0])):
                 raise HarnessError(

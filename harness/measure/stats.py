@@ -130,6 +130,23 @@ def sign_test_p(positives: int, n: int) -> float:
     return float(min(1.0, 2 * tail / 2**n))
 
 
+def proportion_interval(successes: int, n: int, confidence: float) -> Interval:
+    """Exact interval of a proportion (Clopper & Pearson 1934), by bisection on the binomial CDF."""
+    tail = (1.0 - confidence) / 2.0
+
+    def crossing(k: int, target: float) -> float:
+        # P(B <= k) falls from 1 to 0 as p grows
+        low, high = 0.0, 1.0
+        for _ in range(60):
+            p = (low + high) / 2.0
+            low, high = (p, high) if _binomial_cdf(n, p)[k] > target else (low, p)
+        return (low + high) / 2.0
+
+    lower = 0.0 if successes == 0 else crossing(successes - 1, 1.0 - tail)
+    upper = 1.0 if successes == n else crossing(successes, tail)
+    return lower, upper
+
+
 def mcnemar_p(only_baseline_right: int, only_optimized_right: int) -> float:
     """Exact McNemar test (McNemar 1947) on the discordant pairs of a 0/1 score."""
     n = only_baseline_right + only_optimized_right

@@ -340,3 +340,13 @@ def test_an_arm_that_works_in_another_thread_is_not_judged_by_the_thread_clock()
     finding = on_this_machine(lambda: count_up(40_000), elsewhere)
     assert finding.verdict == "inconclusive"
     assert "use clock='process' or 'wall'" in finding.reason
+
+
+def test_no_error_among_few_examples_does_not_show_a_low_error_rate():
+    few, _ = bounded([[False] * 20])
+    many, _ = bounded([[False] * 2000])
+    assert few.verdict == "inconclusive"
+    assert few.effect.high == pytest.approx(1 - 0.005 ** (1 / 20))
+    assert many.verdict == "unchanged"
+    exact, _ = bounded([[0.0] * 20])
+    assert exact.verdict == "unchanged", "figures that are no errors of a sample say what they say"

@@ -269,3 +269,11 @@ def test_the_minimal_detectable_effect_is_detected_four_times_in_five():
 def test_a_wider_interval_detects_only_larger_effects(half, confidence):
     narrow = stats.minimal_detectable_effect(-half, half, confidence)
     assert 0 < narrow < stats.minimal_detectable_effect(-2 * half, 2 * half, confidence)
+
+
+@given(st.integers(1, 200), st.data(), st.sampled_from([0.9, 0.99]))
+def test_proportion_interval_is_clopper_pearson(n, data, confidence):
+    successes = data.draw(st.integers(0, n))
+    expected = scipy.stats.binomtest(successes, n).proportion_ci(confidence, method="exact")
+    found = stats.proportion_interval(successes, n, confidence)
+    assert found == pytest.approx((expected.low, expected.high), abs=1e-9)
