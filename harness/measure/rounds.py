@@ -55,8 +55,9 @@ class Recording:
     """Everything the rounds produced, before any judgement.
 
     `values[metric][arm]` has one value per round; `orders[arm]` the arm's position in that round;
-    `losses[metric]` one vector of per-example losses per compared round, booleans for errors. `confidence` is that of
-    the look the loop ended at; `foreign_cpu_share` the CPU time spent outside the measuring thread.
+    `losses[metric]` one vector of per-example losses per compared round, booleans for errors.
+    `confidence` is that of the look the loop ended at; `foreign_cpu_share` the CPU time spent outside
+    the measuring thread.
     """
 
     values: dict[str, dict[ArmName, list[float]]]
