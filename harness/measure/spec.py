@@ -78,7 +78,7 @@ class Metric:
 class Claim:
     """A range that a source document promised for one metric.
 
-    Exactly one of `ratio` (optimized / baseline) and `value` (of a bounded metric) is given, as
+    Exactly one of `ratio` (optimized / baseline) and `value` (of a loss, see `compare`) is given, as
     (low, high); use infinity for an open end. `rows` restricts the claim to hardware rows.
     """
 
@@ -141,8 +141,9 @@ class Optimization:
             metric = next((m for m in self.metrics if m.name == claim.metric), None)
             if metric is None:
                 raise ValueError(f"optimization {self.name!r}: claim on unknown metric {claim.metric!r}")
-            if (metric.gate == "bounded") != (claim.value is not None):
+            is_loss = metric.compare is not None
+            if is_loss != (claim.value is not None):
                 raise ValueError(
                     f"optimization {self.name!r}: a claim on {claim.metric!r} takes "
-                    f"{'value' if metric.gate == 'bounded' else 'ratio'}="
+                    f"{'value' if is_loss else 'ratio'}="
                 )

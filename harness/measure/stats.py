@@ -147,12 +147,6 @@ def proportion_interval(successes: int, n: int, confidence: float) -> Interval:
     return lower, upper
 
 
-def mcnemar_p(only_baseline_right: int, only_optimized_right: int) -> float:
-    """Exact McNemar test (McNemar 1947) on the discordant pairs of a 0/1 score."""
-    n = only_baseline_right + only_optimized_right
-    return 1.0 if n == 0 else sign_test_p(only_optimized_right, n)
-
-
 def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
     """False-discovery-rate adjusted q-values (Benjamini & Hochberg 1995), in the order given."""
     p = np.asarray(p_values, dtype=float)
@@ -180,6 +174,17 @@ def mean_t_interval(samples: ArrayLike, confidence: float) -> Interval:
         raise ValueError("a t interval needs at least two values")
     half = t_quantile(0.5 + confidence / 2.0, data.size - 1) * float(data.std(ddof=1)) / math.sqrt(data.size)
     return float(data.mean()) - half, float(data.mean()) + half
+
+
+def mean_t_p(samples: ArrayLike) -> float:
+    """Two-sided p-value of "the mean is zero" (Student 1908); needs at least two values."""
+    data = np.asarray(samples, dtype=float)
+    if data.size < 2:
+        raise ValueError("a t test needs at least two values")
+    mean, error = abs(float(data.mean())), float(data.std(ddof=1)) / math.sqrt(data.size)
+    if error == 0.0:
+        return 0.0 if mean > 0.0 else 1.0
+    return max(0.0, 2.0 * (1.0 - _t_cdf(mean / error, data.size - 1)))
 
 
 def t_quantile(probability: float, degrees: int) -> float:

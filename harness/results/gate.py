@@ -19,7 +19,7 @@ from harness.errors import (
     EXIT_REGRESSION,
 )
 from harness.measure.outcome import Cell, Finding, GateResult
-from harness.measure.verdicts import canary_alarms
+from harness.measure.verdicts import LARGE_EFFECT, canary_alarms
 from harness.results.baselines import (
     Baselines,
     CellBaseline,
@@ -214,11 +214,12 @@ def _gate_timed(
 ) -> GateResult:
     if worsening(finding, rolling) is None:
         return GateResult("inconclusive", finding.reason or "no interval to compare with the committed one")
-    if finding.verdict != "inconclusive" or _is_trustworthy(finding):
+    least = _least_change(finding)
+    if least is not None:
         if_meant = f"; if meant: {pin_command(row)}"
         for recorded, name, hint in ((rolling, "committed", ""), (pinned, "pinned", if_meant)):
             change = worsening(finding, recorded) if recorded is not None else None
-            if recorded is not None and change is not None and is_regression(change, finding.floor):
+            if recorded is not None and change is not None and is_regression(change, least):
                 assert finding.effect is not None
                 detail = f"ratio {recorded.ratio:.4g} ({name}) -> {finding.effect.ratio:.4g}"
                 return GateResult("regressed", f"{detail}, {math.expm1(change[0]):.1%} worse{hint}")
@@ -227,14 +228,17 @@ def _gate_timed(
     return GateResult("pass")
 
 
-def _is_trustworthy(finding: Finding) -> bool:
-    """Whether an effect too close to 1 to call was still measured well enough to compare.
+def _least_change(finding: Finding) -> float | None:
+    """The smallest relative worsening that counts, or None when no comparison can be trusted.
 
-    An optimization that lost its whole gain is `inconclusive` against its own baseline arm, but
-    plainly worse than the committed effect.
+    An optimization that lost its whole gain is too close to 1 to call against its own baseline arm,
+    but plainly worse than the committed effect. Of a slow arm's few rounds only a large loss counts.
     """
-    quiet = finding.canary is not None and not canary_alarms(finding.canary, finding.floor)
-    return quiet and finding.rounds >= MINIMUM_ROUNDS
+    if finding.verdict != "inconclusive":
+        return finding.floor
+    if finding.canary is None or canary_alarms(finding.canary, finding.floor):
+        return None
+    return finding.floor if finding.rounds >= MINIMUM_ROUNDS else max(finding.floor, LARGE_EFFECT - 1.0)
 
 
 def _tolerance(finding: Finding) -> float:

@@ -84,6 +84,7 @@ def test_a_claim_is_a_ratio_or_a_value(given_as):
 
 DURATION = Metric("duration", "s", gate="paired")
 LOSS = Metric("loss", "ratio", gate="bounded", compare=loss, limit=0.05)
+REPORTED_LOSS = Metric("loss", "ratio", compare=loss)
 
 
 def test_an_optimization_is_frozen():
@@ -98,6 +99,7 @@ def test_an_optimization_is_frozen():
         ((DURATION, DURATION), (), "distinct"),
         ((DURATION,), (Claim("speed", "s", "q", ratio=(0, 1)),), "unknown metric 'speed'"),
         ((LOSS,), (Claim("loss", "s", "q", ratio=(0, 1)),), "takes value="),
+        ((REPORTED_LOSS,), (Claim("loss", "s", "q", ratio=(0, 1)),), "takes value="),
         ((DURATION,), (Claim("duration", "s", "q", value=(0, 1)),), "takes ratio="),
     ],
 )
@@ -106,6 +108,7 @@ def test_an_optimization_refuses(metrics, claims, said):
         Optimization("o", "title", metrics, claims)
 
 
-def test_claims_go_with_their_metrics():
+@pytest.mark.parametrize("loss", [LOSS, REPORTED_LOSS], ids=["limited", "reported"])
+def test_claims_go_with_their_metrics(loss):
     claims = (Claim("duration", "s", "q", ratio=(0.5, 0.8)), Claim("loss", "s", "q", value=(0, 0.01)))
-    assert Optimization("o", "title", (DURATION, LOSS), claims).claims == claims
+    assert Optimization("o", "title", (DURATION, loss), claims).claims == claims

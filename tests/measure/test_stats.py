@@ -210,12 +210,10 @@ def test_p_under_no_effect_is_no_smaller_than_it_says(rounds):
 
 
 @given(st.integers(0, 200), st.integers(0, 200))
-def test_sign_test_and_mcnemar_are_scipys_binomial_test(positives, negatives):
+def test_the_sign_test_is_scipys_binomial_test(positives, negatives):
     n = positives + negatives
     expected = scipy.stats.binomtest(positives, n).pvalue if n else 1.0
-    assert stats.mcnemar_p(negatives, positives) == pytest.approx(expected)
-    if n:
-        assert stats.sign_test_p(positives, n) == pytest.approx(expected)
+    assert stats.sign_test_p(positives, n) == pytest.approx(expected)
 
 
 @given(st.lists(st.floats(0, 1), max_size=60))
@@ -250,10 +248,26 @@ def test_the_t_interval_is_scipys(values, confidence):
     np.testing.assert_allclose(stats.mean_t_interval(values, confidence), theirs, rtol=1e-6, atol=1e-8)
 
 
+@given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=20).filter(lambda v: np.std(v) > 1e-6))
+def test_the_t_test_is_scipys_and_agrees_with_its_interval(values):
+    p = stats.mean_t_p(values)
+    assert p == pytest.approx(scipy.stats.ttest_1samp(values, 0).pvalue, rel=1e-6, abs=1e-12)
+    if abs(p - 0.01) > 1e-6:
+        low, high = stats.mean_t_interval(values, 0.99)
+        assert (p < 0.01) == (low > 0 or high < 0)
+
+
+def test_values_without_spread_are_certain():
+    assert stats.mean_t_p([0.0, 0.0]) == 1.0
+    assert stats.mean_t_p([0.5, 0.5, 0.5]) == 0.0
+
+
 @pytest.mark.parametrize("values", [[], [1.0]])
-def test_a_t_interval_needs_two_values(values):
+def test_students_statistics_need_two_values(values):
     with pytest.raises(ValueError, match="two values"):
         stats.mean_t_interval(values, 0.99)
+    with pytest.raises(ValueError, match="two values"):
+        stats.mean_t_p(values)
 
 
 def test_the_minimal_detectable_effect_is_detected_four_times_in_five():

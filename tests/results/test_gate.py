@@ -200,12 +200,32 @@ def test_a_gain_that_is_gone_regresses_although_no_effect_is_seen(committed):
     assert state(cell(gone), committed(cell(timed(0.5)))) == "regressed"
 
 
-@pytest.mark.parametrize(
-    "doubt", [{"rounds": 29}, {"canary": None}, {"canary": effect(1.2)}], ids=["rounds", "none", "alarm"]
-)
-def test_but_not_when_the_measurement_itself_is_in_doubt(committed, doubt):
-    gone = timed(1.0, 0.06, verdict="inconclusive", **doubt)
+@pytest.mark.parametrize("doubt", [{"canary": None}, {"canary": effect(1.2)}], ids=["none", "alarm"])
+@pytest.mark.parametrize("rounds", [20, 40])
+def test_but_not_when_the_measurement_itself_is_in_doubt(committed, doubt, rounds):
+    gone = timed(1.0, 0.06, verdict="inconclusive", rounds=rounds, **doubt)
     assert state(cell(gone), committed(cell(timed(0.5)))) == "inconclusive"
+
+
+@pytest.mark.parametrize(
+    ("now", "half", "rounds", "expected"),
+    [
+        (0.8, 0.1, 20, "regressed"),
+        (0.8, 0.1, 8, "regressed"),
+        (0.45, 0.02, 29, "inconclusive"),
+        (0.45, 0.02, 30, "regressed"),
+        (0.8, 1.5, 20, "inconclusive"),
+    ],
+    ids=["lost", "fewest rounds", "under 1.5x", "enough rounds", "wide interval"],
+)
+def test_a_slow_arm_that_lost_its_gain_regresses_by_more_than_half(committed, now, half, rounds, expected):
+    slow = timed(now, half, verdict="inconclusive", rounds=rounds)
+    assert state(cell(slow), committed(cell(timed(0.33, 0.02)))) == expected
+
+
+def test_a_slow_arm_with_a_wide_floor_regresses_beyond_that_floor(committed):
+    slow = timed(0.8, 0.05, verdict="inconclusive", rounds=20, floor=2.0)
+    assert state(cell(slow), committed(cell(timed(0.33, 0.02)))) == "inconclusive"
 
 
 @pytest.mark.parametrize(
