@@ -2,13 +2,16 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.measure.family import noisy_rows, settle
+from harness.measure import stats
+from harness.measure.family import noise_of, noisy_clocks, settle
 from harness.measure.outcome import Cell, ClaimFinding, Effect, Finding
 
+RUNS = 150
 QUIET = Effect(1.001, 0.99, 1.01, 0.99, p=0.8)
 LOUD = Effect(1.2, 1.1, 1.3, 0.99, p=1e-4)
 
@@ -21,6 +24,7 @@ def timed(verdict="improved", p=1e-5, canary=QUIET, **changes) -> Finding:
         "gate": "paired",
         "provenance": "measured",
         "verdict": verdict,
+        "clock": "thread",
         "effect": Effect(0.5, 0.49, 0.51, 0.99, p=p),
         "canary": canary,
         "floor": 0.025,
@@ -62,7 +66,26 @@ def test_one_loud_canary_silences_every_timed_verdict_of_its_row_and_of_no_other
     after = settle(cells)
     assert verdicts(after) == ["inconclusive", "inconclusive", "improved"]
     assert after[1].findings[0].reason == "noisy machine: identical arms of loud differ by 1.200"
-    assert set(noisy_rows(cells)) == {"cpu"}
+    assert set(noisy_clocks(cells)) == {("cpu", "thread")}
+
+
+def test_a_reported_metric_silences_nobody():
+    reported = timed(gate="report", clock="wall", canary=LOUD, metric="waiting")
+    assert verdicts(settle([cell(reported, timed(), timed("worse", clock="wall"))])) == [
+        "improved",
+        "improved",
+        "worse",
+    ]
+    assert verdicts(settle([cell(timed(provenance="modelled", canary=LOUD), timed())])) == ["improved"] * 2
+
+
+def test_a_noisy_clock_silences_its_own_findings_only():
+    loud = timed(clock="wall", canary=LOUD, metric="waiting")
+    cells = [cell(loud, timed()), cell(timed("worse", clock="wall"), timed("worse"), name="b")]
+    assert verdicts(settle(cells)) == ["inconclusive", "improved", "inconclusive", "worse"]
+    noise = noisy_clocks(cells)
+    counted = timed(gate="exact", clock="wall")
+    assert [noise_of(f, cells[0], noise) is None for f in (loud, timed(), counted)] == [False, True, True]
 
 
 def test_a_noisy_row_says_nothing_about_counted_metrics_or_other_peoples_claims():
@@ -77,16 +100,52 @@ def test_a_noisy_row_says_nothing_about_counted_metrics_or_other_peoples_claims(
 
 def test_a_canary_off_by_less_than_the_floor_is_not_noise():
     slight = Effect(1.02, 1.01, 1.03, 0.99, p=1e-4)
-    assert noisy_rows([cell(timed(canary=slight, floor=0.05))]) == {}
-    assert noisy_rows([cell(timed(canary=slight, floor=0.01))]) != {}
+    assert noisy_clocks([cell(timed(canary=slight, floor=0.05))]) == {}
+    assert noisy_clocks([cell(timed(canary=slight, floor=0.01))]) != {}
 
 
 def test_a_hundred_canaries_need_more_than_one_by_chance():
     by_chance = Effect(1.2, 1.1, 1.3, 0.99, p=0.005)
     alone = [cell(timed(canary=by_chance), name="one")]
     crowd = [cell(timed(), name=f"quiet{i}") for i in range(99)]
-    assert noisy_rows(alone) != {}
-    assert noisy_rows(alone + crowd) == {}
+    assert noisy_clocks(alone) != {}
+    assert noisy_clocks(alone + crowd) == {}
+
+
+@pytest.mark.parametrize("ratio", [3.0, 1 / 3, 1.5])
+@pytest.mark.parametrize("others", [1, 20, 200])
+def test_a_slow_arms_canary_far_off_alarms_however_many_cells_are_quiet(ratio, others):
+    # 8 rounds: no p is smaller than 2 / 256
+    grave = timed(canary=Effect(ratio, ratio / 1.2, ratio * 1.2, 0.99, p=2 / 256))
+    slow = [cell(grave, name=f"slow{i}") for i in range(2)]
+    quiet = [cell(timed(canary=replace(QUIET, p=1.0)), name=f"quiet{i}") for i in range(others)]
+    assert set(noisy_clocks(slow + quiet)) == {("cpu", "thread")}
+
+
+def test_a_canary_far_off_does_not_alarm_within_its_interval_or_floor():
+    unsure = Effect(3.0, 0.5, 18.0, 0.99, p=0.5)
+    assert noisy_clocks([cell(timed(canary=unsure))]) == {}
+    within = Effect(1.6, 1.5, 1.7, 0.99, p=1e-4)
+    assert noisy_clocks([cell(timed(canary=within, floor=0.7))]) == {}
+
+
+@pytest.mark.parametrize(("rounds", "spread"), [(30, 0.01), (30, 0.1), (30, 0.4), (200, 0.1)])
+def test_a_hundred_quiet_cells_rarely_alarm(rounds, spread):
+    rng = np.random.default_rng(20261121)
+    ranks = stats.order_statistic_interval(np.arange(rounds), 0.5, 0.99)
+    low, high = (int(rank) for rank in ranks)
+    p_values = [stats.sign_test_p(k, rounds) for k in range(rounds + 1)]
+
+    def canary(d):
+        ordered = np.exp(np.sort(d))
+        p = p_values[int((d > 0).sum())]
+        return Effect(float(np.median(ordered)), float(ordered[low]), float(ordered[high]), 0.99, p=p)
+
+    alarms = 0
+    for _ in range(RUNS):
+        draws = spread * rng.standard_t(4, size=(100, rounds))
+        alarms += bool(noisy_clocks([cell(*(timed(canary=canary(d)) for d in draws))]))
+    assert alarms / RUNS < 0.02
 
 
 def test_a_change_that_may_be_chance_among_many_is_demoted():
