@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.hardware import Row
+from harness.hardware import Checkpoint, Row
 from harness.measure.arms import Arm
 from harness.measure.outcome import Cell
 from harness.measure.probes import Tally
@@ -46,13 +46,18 @@ class PairedBenchmark:
     """The `ab` fixture. Declare with `uses`, `arms` and `modelled`, then `run` once.
 
     Whatever is costly belongs into an arm's `prepare`: on hardware that this machine is not, the
-    test body runs but the arms do not.
+    test body runs but the arms do not. `model` is the checkpoint of the role in `Requires(model=...)`.
     """
 
     def __init__(
-        self, identity: Identity, root: Path, settle: Callable[[Identity, Declaration], Cell]
+        self,
+        identity: Identity,
+        root: Path,
+        settle: Callable[[Identity, Declaration], Cell],
+        model: Checkpoint | None = None,
     ) -> None:
         self._identity = identity
+        self.model = model
         self._root = root
         self._settle = settle
         self._inputs: list[tuple[str, Path]] = []

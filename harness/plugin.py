@@ -14,45 +14,28 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.errors import EXIT_NOTHING_MEASURED, HarnessError
+from harness.errors import EXIT_BAD_INPUT, EXIT_NOTHING_MEASURED, HarnessError
 from harness.measure.spec import Optimization, Requires
+from harness.options import MATRIX_FILE, add_options, asked_prefixes, check_options, settings_of
 
 if TYPE_CHECKING:
+    from harness.finish import Seen
     from harness.hardware import Matrix, Row
+    from harness.options import Settings
     from harness.pair import Identity, PairedBenchmark
-    from harness.session import Session, Settings
+    from harness.session import Session
 
-MATRIX_FILE = "hardware_matrix.toml"
 PAIR, PLAIN = "ab", "benchmark"
+ENDED = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
 _matrix_key: pytest.StashKey[Matrix] = pytest.StashKey()
 _session_key: pytest.StashKey[Session] = pytest.StashKey()
 _collected_key: pytest.StashKey[list[str]] = pytest.StashKey()
+_unseen_key: pytest.StashKey[list[str]] = pytest.StashKey()
 _closing_key: pytest.StashKey[list[str]] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    option = parser.getgroup("harness", "before/after benchmarks").addoption
-    option("--hardware", metavar="auto|ROW", help="select one hardware row; auto = the row this machine is")
-    option("--budget", type=float, default=300.0, metavar="SECONDS", help="measuring time, shared out [300]")
-    option(
-        "--gate", choices=("default", "strict", "off"), default="default", help="strict: inconclusive fails"
-    )
-    option("--no-confirm", action="store_true", help="do not repeat a regression in a fresh process")
-    option("--measured-only", action="store_true", help="model nothing; nothing measured exits 12")
-    option("--update-baseline", action="store_true", help="record what this run finds; prints the difference")
-    option("--pin-baseline", action="store_true", help="with --update-baseline: pin the result as well")
-    option("--resume", default="", metavar="RUN", help="continue an interrupted run (id, path or latest)")
-    option("--report-dir", default="reports", metavar="DIR", help="where run folders go [reports]")
-    option("--baseline-dir", metavar="DIR", help="committed baselines [baselines in --report-dir]")
-    option("--matrix", metavar="FILE", help=f"hardware matrix [{MATRIX_FILE} in the root directory]")
-    option("--round-seed", type=int, default=0, metavar="N", help="seed of round order and resampling [0]")
-    option("--explain", metavar="NODEID", help="print how the latest run reached its verdicts, and stop")
-    option("--against", metavar="REV|RUN", help="compare with a git revision, side by side, or with a run")
-    option(
-        "--model", default="", metavar="PATH|ID", help="use these weights instead of the matrix's [models]"
-    )
-    option("--endpoint", default="", metavar="URL", help="use this OpenAI-compatible server as the engine")
-    option("--worker-pipes", metavar="IN,OUT", help="(internal) serve rounds to another process")
+    add_options(parser.getgroup("harness", "before/after benchmarks").addoption)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -72,15 +55,25 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
     with _usage_errors():
-        if not 0 < config.option.budget < float("inf"):
-            raise HarnessError(f"--budget {config.option.budget:g}", allowed="seconds above 0")
-        _refuse_lost_thresholds(config)
+        check_options(config.option, [str(argument) for argument in config.invocation_params.args])
         if config.option.explain:
             from harness.explain import explain_latest
 
-            sys.stdout.write(explain_latest(_report_dir(config), config.option.explain) + "\n")
+            text = explain_latest(config.rootpath / str(config.option.report_dir), config.option.explain)
+            sys.stdout.write(text + "\n")
             return 0
     return None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Note what could not be collected: its benchmarks did not vanish, they were not seen."""
+    report = yield
+    if report.outcome != "passed":
+        collector.config.stash.setdefault(_unseen_key, []).append(collector.nodeid)
+    return report
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -123,24 +116,26 @@ def pytest_collection_modifyitems(
     config.stash[_collected_key] = collected
 
 
-def pytest_report_collectionfinish(config: pytest.Config, items: Sequence[pytest.Item]) -> list[str]:
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
     """Open the run; its header stands above everything else that the run prints."""
-    chosen = [item for item in items if PAIR in _fixtures(item)]
-    plain = [item for item in items if PLAIN in _fixtures(item)]
+    config = session.config
+    chosen = [item for item in session.items if PAIR in _fixtures(item)]
+    plain = [item for item in session.items if PLAIN in _fixtures(item)]
     starts = (chosen or plain) and _collected_key in config.stash
     if not starts or config.option.collectonly or config.option.worker_pipes:
-        return []
+        return
     if getattr(config.option, "numprocesses", None):
         raise pytest.UsageError("timed cells of several processes disturb each other; run without -n")
     from harness.session import begin, header
 
     with _usage_errors():
         cells = [(_param(item, "hardware"), _requires(item)) for item in chosen]
-        session = begin(_settings(config), _matrix(config), cells)
-    config.stash[_session_key] = session
-    config.add_cleanup(session.resources.close)
-    session.on_start = lambda *progress: _show_progress(config, *progress)
-    return header(session, color=_has_color(config))
+        run = begin(_settings(config), _matrix(config), cells)
+    config.stash[_session_key] = run
+    config.add_cleanup(run.resources.close)
+    run.on_start = lambda *progress: _show_progress(config, *progress)
+    _write_lines(config, header(run, color=_has_color(config)))
 
 
 @pytest.fixture
@@ -155,18 +150,16 @@ def ab(request: pytest.FixtureRequest, hardware: Row) -> PairedBenchmark:
     """One before/after pair on one hardware row: declare the arms, then `ab.run()`."""
     from harness.pair import PairedBenchmark
 
-    identity = _identity(request, hardware)
-    if request.config.option.worker_pipes:
+    identity = _identity(request.node)
+    session = request.config.stash.get(_session_key, None)
+    if session is None:
         from harness.against import serve
 
-        settle = serve(request.config.option.worker_pipes)
-    else:
-        session = request.config.stash[_session_key]
-        refused = session.refuse(identity)
-        if refused is not None:
-            pytest.skip(refused.reason)
-        settle = session.settle
-    return PairedBenchmark(identity, request.config.rootpath, settle)
+        return PairedBenchmark(identity, request.config.rootpath, serve(request.config.option.worker_pipes))
+    refused = session.refuse(identity)
+    if refused is not None:
+        pytest.skip(refused.reason)
+    return PairedBenchmark(identity, request.config.rootpath, session.settle, session.checkpoint(identity))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -183,32 +176,54 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
         pytest.skip(pair.cell.reason)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[Any]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A benchmark that failed or was skipped by its author is a cell too, with the reason."""
+    report = yield
+    session = item.config.stash.get(_session_key, None)
+    if session is None:
+        return report
+    if call.when == "call" and PLAIN in _fixtures(item):
+        session.keep_plain(_plain_benchmarks(item.config))
+    if PAIR in _fixtures(item) and call.excinfo is not None:
+        told = str(call.excinfo.value).strip().splitlines()[:1]
+        kind = "skipped" if report.skipped else f"failed: {call.excinfo.typename}"
+        session.note(_identity(item), ": ".join([kind, *told]))
+    return report
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    session = item.config.stash.get(_session_key, None)
+    if session is not None and item.nodeid in session.plain:
+        pytest.skip("measured before this run was interrupted")
+
+
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     config = session.config
-    if config.stash.get(_collected_key, None) and _session_key not in config.stash:
-        if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and not config.option.collectonly:
+    if config.option.collectonly or _collected_key not in config.stash:
+        return
+    if _session_key not in config.stash:
+        if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and config.stash[_collected_key]:
             session.exitstatus = EXIT_NOTHING_MEASURED
             rows = ", ".join(_matrix(config).rows)
             config.stash[_closing_key] = [f"nothing was selected, so nothing was measured; rows: {rows}"]
         return
-    if _session_key not in config.stash:
-        return
-    bench = config.stash[_session_key]
-    if exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR):
-        again = f"interrupted; finished cells are kept: continue with --resume {bench.run['id']}"
+    run = config.stash[_session_key]
+    if exitstatus not in ENDED:
+        again = f"interrupted; finished cells are kept: continue with --resume {run.run['id']}"
         config.stash[_closing_key] = [again]
         return
     from harness.finish import finish
 
-    collected = config.stash[_collected_key]
-    plain = getattr(getattr(config, "_benchmarksession", None), "benchmarks", [])
+    plain = _plain_benchmarks(config)
     try:
-        closing, code = finish(bench, collected, _asked(config), plain, _has_color(config))
+        closing, code = finish(run, _seen(config), plain, session.testsfailed, _has_color(config))
     except HarnessError as error:
         closing, code = [error.message], error.exit_code
     config.stash[_closing_key] = closing
-    if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
-        session.exitstatus = code
+    session.exitstatus = code
 
 
 @pytest.hookimpl(trylast=True)
@@ -231,56 +246,38 @@ class _PlainBenchmarks:
         return benchmark
 
 
-def _refuse_lost_thresholds(config: pytest.Config) -> None:
-    # pytest-benchmark keeps only the last of several, whatever its help says
-    given = [arg for arg in config.invocation_params.args if str(arg).startswith("--benchmark-compare-fail")]
-    if len(given) > 1:
-        raise HarnessError(
-            "--benchmark-compare-fail given twice: pytest-benchmark would drop all but the last",
-            next_step="give it once with several expressions",
-        )
+def _plain_benchmarks(config: pytest.Config) -> list[Any]:
+    return list(getattr(getattr(config, "_benchmarksession", None), "benchmarks", []))
 
 
-def _identity(request: pytest.FixtureRequest, row: Row) -> Identity:
+def _identity(item: pytest.Item) -> Identity:
     from harness.pair import Identity
     from harness.provenance import benchmark_hash
+    from harness.results.records import plain
 
-    optimization = getattr(request.module, "OPTIMIZATION", None)
+    module: Any = getattr(item, "module", None)
+    optimization = getattr(module, "OPTIMIZATION", None)
     if not isinstance(optimization, Optimization):
-        where = Path(request.module.__file__).name
+        where = item.path.name
         pytest.fail(
             f"{where}: the ab fixture needs OPTIMIZATION = Optimization(...) in the module", pytrace=False
         )
-    params = dict(request.node.callspec.params)
-    params.pop("hardware")
-    source = Path(request.module.__file__).read_text(encoding="utf-8")
-    return Identity(request.node.nodeid, optimization, row, params, benchmark_hash(source))
+    params = dict(item.callspec.params)  # type: ignore[attr-defined]
+    row = params.pop("hardware")
+    source = item.path.read_text(encoding="utf-8")
+    return Identity(item.nodeid, optimization, row, plain(params, item.nodeid), benchmark_hash(source))
 
 
 def _settings(config: pytest.Config) -> Settings:
-    from harness.session import Settings
-
-    option = config.option
-    report_dir = _report_dir(config)
-    baseline_dir = config.rootpath / option.baseline_dir if option.baseline_dir else report_dir / "baselines"
-    return Settings(
-        root=config.rootpath,
-        matrix_path=_matrix(config).path,
-        report_dir=report_dir,
-        baseline_dir=baseline_dir,
-        budget_s=option.budget,
-        gate=option.gate,
-        confirm=not option.no_confirm,
-        measured_only=option.measured_only,
-        update_baseline=option.update_baseline or option.pin_baseline,
-        pin_baseline=option.pin_baseline,
-        seed=option.round_seed,
-        resume=option.resume,
-        against=option.against or "",
-        model=option.model,
-        endpoint=option.endpoint,
-        command=("pytest", *map(str, config.invocation_params.args)),
-    )
+    forwarded = ["--rootdir", str(config.rootpath), "-m", "", "-k", ""]
+    if config.inipath is not None:
+        forwarded += ["-c", str(config.inipath)]
+    for override in config.option.override_ini or ():
+        forwarded += ["-o", override]
+    for plugin in config.option.plugins or ():
+        forwarded += ["-p", plugin]
+    command = ("pytest", *map(str, config.invocation_params.args))
+    return settings_of(config.option, config.rootpath, _matrix(config).path, command, forwarded)
 
 
 def _matrix_path(config: pytest.Config) -> Path | None:
@@ -292,10 +289,6 @@ def _matrix_path(config: pytest.Config) -> Path | None:
 
 def _matrix(config: pytest.Config) -> Matrix:
     return config.stash[_matrix_key]
-
-
-def _report_dir(config: pytest.Config) -> Path:
-    return config.rootpath / str(config.option.report_dir)
 
 
 def _fixtures(item: pytest.Item) -> Sequence[str]:
@@ -312,27 +305,34 @@ def _requires(item: pytest.Item) -> Requires:
     return getattr(optimization, "requires", Requires())
 
 
-def _asked(config: pytest.Config) -> list[str]:
-    """What pytest was told to collect, as nodeid prefixes relative to the root directory."""
-    prefixes = []
-    for argument in config.args:
-        path, separator, rest = str(argument).partition("::")
-        absolute = (config.invocation_params.dir / path).resolve()
-        if absolute.is_relative_to(config.rootpath):
-            relative = absolute.relative_to(config.rootpath).as_posix()
-            prefixes.append(("" if relative == "." else relative) + separator + rest)
-    return prefixes
+def _seen(config: pytest.Config) -> Seen:
+    """What was looked at: a benchmark outside of it cannot be said to have vanished."""
+    from harness.finish import Seen
+
+    option = config.option
+    cut = (getattr(option, name, None) for name in ("lf", "ignore", "ignore_glob", "deselect", "stepwise"))
+    arguments = [] if any(cut) else [str(argument) for argument in config.args]
+    asked = asked_prefixes(arguments, config.invocation_params.dir, config.rootpath)
+    collected = config.stash[_collected_key]
+    unseen = config.stash.get(_unseen_key, None) or []
+    return Seen(collected, asked, unseen)
 
 
 def _show_progress(config: pytest.Config, nodeid: str, done: int, total: int, left_s: float) -> None:
     from harness.render import progress_line
 
+    if config.option.verbose >= 0:
+        _write_lines(config, [progress_line(done, total, left_s, nodeid)])
+
+
+def _write_lines(config: pytest.Config, lines: Sequence[str]) -> None:
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     capture = config.pluginmanager.get_plugin("capturemanager")
-    if reporter is not None and capture is not None and config.option.verbose >= 0:
+    if reporter is not None and capture is not None:
         with capture.global_and_fixture_disabled():
             reporter.ensure_newline()
-            reporter.write_line(progress_line(done, total, left_s, nodeid))
+            for line in lines:
+                reporter.write_line(line)
 
 
 def _has_color(config: pytest.Config) -> bool:
@@ -346,4 +346,6 @@ def _usage_errors() -> Iterator[None]:
     try:
         yield
     except HarnessError as error:
-        raise pytest.UsageError(error.message) from None
+        if error.exit_code == EXIT_BAD_INPUT:
+            raise pytest.UsageError(error.message) from None
+        pytest.exit(error.message, returncode=error.exit_code)

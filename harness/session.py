@@ -9,13 +9,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, cast
 
 from harness.against import checkout, side_by_side
 from harness.cells import blank_cell, measure_cell, model_cell
 from harness.errors import HarnessError
-from harness.hardware import Machine as DescribedMachine
 from harness.hardware import (
+    Checkpoint,
     Matrix,
     ModelOverride,
     Row,
@@ -26,12 +26,16 @@ from harness.hardware import (
     matching_row,
     missing_here,
     missing_weights,
+    resolve_model,
 )
+from harness.hardware import Machine as DescribedMachine
 from harness.measure.noise import noise_floor
 from harness.measure.outcome import Cell
 from harness.measure.rounds import Plan
 from harness.measure.spec import Requires
+from harness.options import Settings
 from harness.pair import Declaration, Identity
+from harness.plain import PlainRecord, load_plain, plain_record, save_plain
 from harness.provenance import commit
 from harness.render import MatrixSummary, header_lines
 from harness.results import (
@@ -39,38 +43,16 @@ from harness.results import (
     Run,
     RunDocument,
     create_run,
+    is_finished,
     load_cells,
     new_run_id,
+    read_baselines,
     read_run,
     recover_document,
     resolve_run,
     save_cell,
     save_header,
 )
-
-GateMode = Literal["default", "strict", "off"]
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What the command line asked for; `command` repeats it for the record."""
-
-    root: Path
-    matrix_path: Path
-    report_dir: Path
-    baseline_dir: Path
-    budget_s: float
-    gate: GateMode
-    confirm: bool
-    measured_only: bool
-    update_baseline: bool
-    pin_baseline: bool
-    seed: int
-    resume: str
-    against: str
-    model: str
-    endpoint: str
-    command: tuple[str, ...]
 
 
 def machine_row(matrix: Matrix) -> Row:
@@ -82,7 +64,8 @@ def begin(settings: Settings, matrix: Matrix, cells: Sequence[tuple[Row, Require
     """Open the run folder, or the one to be resumed; measures the noise floor when there is work.
 
     `cells` are the selected cells' rows and requirements. Raises HarnessError (exit 4) for a run to
-    resume that does not exist or was measured on another machine, and for an unknown reference.
+    resume that does not exist, is finished or was measured on another machine, and for an unknown
+    reference; exit 13 for a baseline that cannot be read.
     """
     resources = ExitStack()
     base_run, base_tree = _reference(settings, resources) if settings.against else (None, None)
@@ -92,8 +75,11 @@ def begin(settings: Settings, matrix: Matrix, cells: Sequence[tuple[Row, Require
     floor = noise_floor(here.clock if here.clock != "cuda_event" else "wall") if work else None
     machine = _machine(described, here, floor)
     selected_rows = {row.name for row, _ in cells} or {here.name}
+    for row in sorted(selected_rows):
+        read_baselines(settings.baseline_dir, row)  # a damaged one is refused before the work, not after
     if settings.resume:
         run_dir, run = _resumed(settings, machine, selected_rows)
+        settings = replace(settings, seed=run["seed"])
     else:
         now = datetime.now(UTC)
         run = _run(settings, new_run_id(now, os.urandom(8)), now, selected_rows)
@@ -101,7 +87,7 @@ def begin(settings: Settings, matrix: Matrix, cells: Sequence[tuple[Row, Require
     session = Session(settings, matrix, here, run, machine, run_dir, len(work))
     session.resources, session.base_run, session.base_tree = resources, base_run, base_tree
     if settings.resume:
-        session.cells = load_cells(run_dir)
+        session.cells, session.plain = load_cells(run_dir), load_plain(run_dir)
         session.spent_s = sum(cell.elapsed_s for cell in session.cells.values())
     return session
 
@@ -143,7 +129,14 @@ def _run(settings: Settings, run_id: str, now: datetime, selected_rows: Iterable
 
 
 def _resumed(settings: Settings, machine: Machine, selected_rows: Iterable[str]) -> tuple[Path, Run]:
+    """The interrupted run's folder and its header, which takes over the new call's rows and budget."""
     run_dir = resolve_run(settings.report_dir, settings.resume)
+    if is_finished(run_dir):
+        raise HarnessError(
+            "this run is finished, and runs are never changed",
+            where=str(run_dir),
+            next_step="start a new run, or name the one that was interrupted",
+        )
     interrupted = recover_document(run_dir)
     if interrupted["machine"]["fingerprint"] != machine["fingerprint"]:
         raise HarnessError(
@@ -153,6 +146,7 @@ def _resumed(settings: Settings, machine: Machine, selected_rows: Iterable[str])
         )
     run = interrupted["run"]
     run["selected_rows"] = sorted({*run["selected_rows"], *selected_rows})
+    run["budget_s"], run["gate"], run["command"] = settings.budget_s, settings.gate, list(settings.command)
     save_header(run_dir, run, machine)
     return run_dir, run
 
@@ -177,6 +171,7 @@ class Session:
     run_dir: Path
     cells_to_measure: int
     cells: dict[str, Cell] = field(default_factory=dict)
+    plain: dict[str, PlainRecord] = field(default_factory=dict)
     spent_s: float = 0.0
     base_tree: Path | None = None
     base_run: RunDocument | None = None
@@ -193,6 +188,7 @@ class Session:
         """Measure the cell on this machine, or model it, or say why neither is possible."""
         known = self.cells.get(identity.nodeid)
         if known is not None and known.state != "not run" and _same_work(known, identity, declaration):
+            self.cells_to_measure -= 1
             return known
         reason = self._missing(identity)
         if reason is None:
@@ -201,16 +197,45 @@ class Session:
             cell = model_cell(identity, declaration, reason)
         else:
             cell = blank_cell(identity, reason)
+        checkpoint = self.checkpoint(identity)
+        if checkpoint is not None and cell.state == "measured":
+            cell = replace(cell, model=checkpoint.location, engine=checkpoint.engine)
         return self._keep(replace(cell, workload_hash=declaration.workload_hash))
+
+    def note(self, identity: Identity, reason: str) -> None:
+        """Keep a cell that its own test failed or skipped, unless it was settled before that."""
+        if identity.nodeid not in self.cells:
+            self._keep(blank_cell(identity, reason))
+
+    def keep_plain(self, benchmarks: Iterable[Any]) -> None:
+        """Keep what pytest-benchmark measured since the last call."""
+        for bench in benchmarks:
+            if bench and bench.fullname not in self.plain:
+                self.plain[bench.fullname] = save_plain(self.run_dir, plain_record(bench, self.here.name))
+
+    def checkpoint(self, identity: Identity) -> Checkpoint | None:
+        """The weights this cell runs, `--model` and `--endpoint` considered; None when it needs none.
+
+        Of an endpoint the engine is `endpoint`, the location its URL.
+        """
+        role = identity.optimization.requires.model
+        if not role:
+            return None
+        found = resolve_model(self.matrix, role, identity.row.name, self._override())
+        if found is not None and self.settings.endpoint:
+            return replace(found, engine="endpoint", location=self.settings.endpoint)
+        return found
+
+    def _override(self) -> ModelOverride:
+        return ModelOverride(self.settings.model, self.settings.endpoint)
 
     def _missing(self, identity: Identity) -> str | None:
         requires = identity.optimization.requires
         reason = missing_here(identity.row, self.here.name, requires)
         if reason or not requires.model:
             return reason
-        override = ModelOverride(self.settings.model, self.settings.endpoint)
         hub = hub_folder(os.environ, Path.home())
-        return missing_weights(self.matrix, requires.model, identity.row.name, hub, override)
+        return missing_weights(self.matrix, requires.model, identity.row.name, hub, self._override())
 
     def _keep(self, cell: Cell) -> Cell:
         save_cell(self.run_dir, cell)

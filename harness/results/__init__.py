@@ -28,7 +28,7 @@ from harness.results.documents import (
 from harness.results.gate import exit_code, gate_cell, not_confirmed, regression_p_values
 from harness.results.interchange import pytest_benchmark_document
 from harness.results.records import cell_from_json, cell_to_json
-from harness.results.runs import read_run, recover_document, resolve_run
+from harness.results.runs import is_finished, read_run, recover_document, resolve_run
 from harness.results.store import (
     create_run,
     load_cells,
@@ -57,6 +57,7 @@ __all__ = [
     "create_run",
     "exit_code",
     "gate_cell",
+    "is_finished",
     "load_cells",
     "new_run_id",
     "not_confirmed",

@@ -179,7 +179,7 @@ def _find(entries: Entries | None, cell: Cell) -> CellBaseline | None:
 def _read(path: Path, row: str) -> Entries | None:
     if not path.exists():
         return None
-    restore = f"restore it from version control, or record it anew: {update_command(row)}"
+    restore = f"restore it from version control, or delete it and record it anew: {update_command(row)}"
     try:
         document = read_json(path, restore)
     except HarnessError as error:

@@ -70,3 +70,8 @@ def resolve_run(reports_dir: Path, name: str) -> Path:
 def is_run(path: Path) -> bool:
     """Whether the folder holds a run, finished or not."""
     return path.is_dir() and any((path / name).exists() for name in (RESULTS, HEADER, CELLS))
+
+
+def is_finished(run_dir: Path) -> bool:
+    """Whether the run came to its end: results.json is the last thing it writes."""
+    return (run_dir / RESULTS).exists()
