@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -150,7 +150,10 @@ def ab(request: pytest.FixtureRequest, hardware: Row) -> PairedBenchmark:
     """One before/after pair on one hardware row: declare the arms, then `ab.run()`."""
     from harness.pair import PairedBenchmark
 
-    identity = _identity(request.node)
+    try:
+        identity = _identity(request.node)
+    except HarnessError as error:
+        pytest.fail(error.message, pytrace=False)
     session = request.config.stash.get(_session_key, None)
     if session is None:
         from harness.against import serve
@@ -190,7 +193,8 @@ def pytest_runtest_makereport(
     if PAIR in _fixtures(item) and call.excinfo is not None:
         told = str(call.excinfo.value).strip().splitlines()[:1]
         kind = "skipped" if report.skipped else f"failed: {call.excinfo.typename}"
-        session.note(_identity(item), ": ".join([kind, *told]))
+        with suppress(HarnessError):  # a cell without a proper declaration is only a failed test
+            session.note(_identity(item), ": ".join([kind, *told]))
     return report
 
 
@@ -255,17 +259,18 @@ def _identity(item: pytest.Item) -> Identity:
     from harness.provenance import benchmark_hash
     from harness.results.records import plain
 
-    module: Any = getattr(item, "module", None)
-    optimization = getattr(module, "OPTIMIZATION", None)
-    if not isinstance(optimization, Optimization):
-        where = item.path.name
-        pytest.fail(
-            f"{where}: the ab fixture needs OPTIMIZATION = Optimization(...) in the module", pytrace=False
-        )
+    optimization = _optimization(item)
+    if optimization is None:
+        raise HarnessError("the ab fixture needs OPTIMIZATION = Optimization(...)", where=item.path.name)
     params = dict(item.callspec.params)  # type: ignore[attr-defined]
     row = params.pop("hardware")
     source = item.path.read_text(encoding="utf-8")
     return Identity(item.nodeid, optimization, row, plain(params, item.nodeid), benchmark_hash(source))
+
+
+def _optimization(item: pytest.Item) -> Optimization | None:
+    found = getattr(getattr(item, "module", None), "OPTIMIZATION", None)
+    return found if isinstance(found, Optimization) else None
 
 
 def _settings(config: pytest.Config) -> Settings:
@@ -301,8 +306,8 @@ def _param(item: pytest.Item, name: str) -> Any:
 
 
 def _requires(item: pytest.Item) -> Requires:
-    optimization = getattr(getattr(item, "module", None), "OPTIMIZATION", None)
-    return getattr(optimization, "requires", Requires())
+    optimization = _optimization(item)
+    return Requires() if optimization is None else optimization.requires
 
 
 def _seen(config: pytest.Config) -> Seen:

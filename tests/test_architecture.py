@@ -24,8 +24,8 @@ ROOMS = {
 }
 # the modules on top, each may import those before it and every room but the systems
 TOP = (
-    "provenance", "pair", "cells", "against", "plain", "explain", "doctor", "selftest",
-    "session", "finish", "plugin", "cli",
+    "provenance", "options", "pair", "cells", "against", "plain", "explain", "doctor", "selftest",
+    "session", "judging", "finish", "plugin", "cli",
 )  # fmt: skip
 MAY_IMPORT_SYSTEMS = {"cli"}
 MAY_IMPORT_PYTEST = {"plugin"}
