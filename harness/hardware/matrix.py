@@ -59,7 +59,7 @@ def matrix_from_text(text: str, path: Path) -> Matrix:
         rows={name: row_from(name, table) for name, table in data.items() if name != "models"},
         models={
             role: tuple(checkpoint_from(role, entry) for entry in entries)
-            for role, entries in data["models"].items()
+            for role, entries in data.get("models", {}).items()
         },
         path=path,
         digest="sha256:" + hashlib.sha256(canonical.encode()).hexdigest(),

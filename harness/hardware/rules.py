@@ -33,7 +33,7 @@ def broken_rules(data: Mapping[str, Any]) -> Iterator[Violation]:
         yield from _ranges((name,), table)
         yield from _memory_per_gpu(name, table)
         yield from _tensor_parallel(name, table)
-    yield from _models(data["models"], rows)
+    yield from _models(data.get("models", {}), rows)
 
 
 def _name(name: str) -> Iterator[Violation]:
