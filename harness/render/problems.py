@@ -15,12 +15,15 @@ from harness.errors import (
     EXIT_NOTHING_MEASURED,
     EXIT_REGRESSION,
 )
+from harness.measure.outcome import Finding
 from harness.render.numbers import percent, several
 from harness.render.view import Line, Run, View
 
 Severity = Literal["failure", "error", "notice"]
 
 FAILURES = {"regressed": "regression", "left ratchet": "ratchet", "over limit": "fidelity"}
+# Gates that hold a figure against a committed one; a figure that is only reported has none.
+_COMPARED = ("paired", "exact", "bounded")
 BASELINE_ERRORS = ("baseline missing", "incompatible")
 
 _NEXT = {
@@ -57,6 +60,7 @@ class Problem:
 def problems(shown: View) -> tuple[Problem, ...]:
     """Failures first, then baseline errors, then notices."""
     found = [problem for line in shown.lines if (problem := problem_of(line)) is not None]
+    found += _taken_back(shown)
     found += [
         Problem(
             "error", "vanished", str(item["nodeid"]), str(item.get("detail", "")),
@@ -85,6 +89,25 @@ def problem_of(line: Line) -> Problem | None:
     return Problem(
         severity, state, f"{line.cell.nodeid} {line.finding.metric}", detail or line.reason, next_step
     )
+
+
+def _taken_back(shown: View) -> list[Problem]:
+    """One notice per cell whose comparison with its committed baseline was not decided."""
+    undecided: dict[tuple[int, str], list[Finding]] = {}
+    for line in shown.lines:
+        found = line.finding
+        if found is None or found.gate not in _COMPARED or line.run.run.get("gate") == "strict":
+            continue
+        if found.gate_result.state == "inconclusive" and found.gate_result.detail:
+            undecided.setdefault((line.run.number, line.cell.nodeid), []).append(found)
+    return [
+        Problem(
+            "notice", "inconclusive", f"{nodeid} {', '.join(found.metric for found in findings)}",
+            "; ".join(dict.fromkeys(found.gate_result.detail for found in findings)),
+            _NEXT["inconclusive"],
+        )
+        for (_, nodeid), findings in undecided.items()
+    ]  # fmt: skip
 
 
 def _without_baseline(shown: View) -> list[Problem]:

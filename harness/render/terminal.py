@@ -59,10 +59,14 @@ def header_lines(
     *,
     clock: str,
     gate: str = "default",
+    note: str = "",
     color: bool = False,
     width: int = 100,
 ) -> list[str]:
-    """The first lines of a run. Rows that are asked for but only modelled here come before all else."""
+    """The first lines of a run. Rows that are asked for but only modelled here come before all else.
+
+    `note` is what else the user should know, such as a GPU that no row describes.
+    """
     name = printable(str(machine.get("hardware", "unknown")))
     row_count = len(matrix.here) + len(matrix.modelled) + len(matrix.elsewhere)
     rows = [f"{numbers.several(row_count, 'row')}: {len(matrix.here)} here"]
@@ -80,6 +84,8 @@ def header_lines(
         entries.insert(
             0, ("not measured", f"{rows_text}: this machine is {name}; figures can only be modelled")
         )
+    if note:
+        entries.append(("note", printable(note)))
     indent = max(len(head) for head, _ in entries) + 2
     lines: list[str] = []
     for head, text in entries:

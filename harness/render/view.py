@@ -213,11 +213,9 @@ def view(documents: Sequence[Document]) -> View:
         for run, document in zip(runs, flat, strict=True)
         for raw in document["cells"]
     ]
-    variants: dict[str, set[str]] = defaultdict(set)
-    for _, cell in cells:
-        variants[cell.optimization].add(_params(cell))
+    labels = _labels(cells)
     lines = tuple(
-        Line(run, cell, finding, _label(cell, len(variants[cell.optimization]) > 1))
+        Line(run, cell, finding, labels[cell.optimization, _params(cell), _stem(cell)])
         for run, cell in cells
         for finding in (cell.findings or (None,))
     )
@@ -234,6 +232,32 @@ def _params(cell: Cell) -> str:
     return ", ".join(f"{name}={cell.params[name]}" for name in sorted(cell.params))
 
 
-def _label(cell: Cell, several: bool) -> str:
-    params = _params(cell)
-    return f"{cell.optimization} [{params}]" if several and params else cell.optimization
+def _stem(cell: Cell) -> str:
+    """The test without its parameters: `benchmarks/demo/test_x.py::TestA::test_one`."""
+    path, separator, name = cell.nodeid.partition("::")
+    return path + separator + name.partition("[")[0]
+
+
+def _labels(cells: Sequence[tuple[Run, Cell]]) -> dict[tuple[str, str, str], str]:
+    """The label of each (optimization, parameters, test): parameters and test only where they tell apart."""
+    variants: dict[str, set[str]] = defaultdict(set)
+    tests: dict[tuple[str, str], set[str]] = defaultdict(set)
+    repeated: set[tuple[str, str]] = set()
+    seen: dict[tuple[int, str, str, str, str], str] = {}
+    for run, cell in cells:
+        params, stem = _params(cell), _stem(cell)
+        variants[cell.optimization].add(params)
+        tests[cell.optimization, params].add(stem)
+        for metric in [finding.metric for finding in cell.findings] or [""]:
+            place = (run.number, cell.optimization, params, cell.hardware, metric)
+            if seen.setdefault(place, stem) != stem:
+                repeated.add((cell.optimization, params))
+    labels = {}
+    for (optimization, params), stems in tests.items():
+        label = f"{optimization} [{params}]" if len(variants[optimization]) > 1 and params else optimization
+        names = {stem.partition("::")[2] for stem in stems}
+        for stem in stems:
+            name = stem.partition("::")[2] if len(names) == len(stems) else stem
+            told = f"{label} {name}" if (optimization, params) in repeated else label
+            labels[optimization, params, stem] = told
+    return labels

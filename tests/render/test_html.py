@@ -199,3 +199,8 @@ def test_several_runs_of_one_cell_have_a_history() -> None:
 
 def test_a_single_run_has_no_history() -> None:
     assert "History" not in text_of(page([sample.realistic()]))
+
+
+def test_two_tests_of_one_optimization_are_two_rows() -> None:
+    made = [cell("x", nodeid=f"b/test_x.py::test_{name}[cpu]") for name in ("one", "two")]
+    assert len(before_after(view([document(made)]).lines)[1]) == 2

@@ -7,7 +7,11 @@ from harness.render.view import view
 
 
 def gated(state: str, gate: str = "default") -> dict:
-    return document([cell("x", findings=[finding(gate_result={"state": state, "detail": "why"})])], gate=gate)
+    return document([cell("x", findings=[gated_finding(state, "why")])], gate=gate) | {"vanished": []}
+
+
+def gated_finding(state: str, detail: str, **changes: str) -> dict:
+    return finding(gate_result={"state": state, "detail": detail}, **changes)
 
 
 @pytest.mark.parametrize(
@@ -22,18 +26,40 @@ def gated(state: str, gate: str = "default") -> dict:
     ],
 )
 def test_every_problem_names_its_next_step(state: str, severity: str) -> None:
-    (problem,) = problems(view([gated(state) | {"vanished": []}]))
+    (problem,) = problems(view([gated(state)]))
     assert (problem.kind, problem.severity) == (state, severity)
     assert problem.next_step
 
 
-@pytest.mark.parametrize("state", ["pass", "refused", "not gated", "inconclusive"])
+@pytest.mark.parametrize("state", ["pass", "refused", "not gated"])
 def test_findings_are_no_problems(state: str) -> None:
-    assert problems(view([gated(state) | {"vanished": []}])) == ()
+    assert problems(view([gated(state)])) == ()
+
+
+@pytest.mark.parametrize("gate", ["paired", "exact", "bounded"])
+def test_a_regression_taken_back_is_a_notice(gate: str) -> None:
+    lost = gated_finding("inconclusive", "did not repeat in a fresh process", gate=gate)
+    (problem,) = problems(view([document([cell("x", findings=[lost])]) | {"vanished": []}]))
+    assert (problem.kind, problem.severity) == ("inconclusive", "notice")
+    assert problem.what == "did not repeat in a fresh process"
+    assert problem.where.endswith("::test_x[cpu] latency")
+
+
+def test_one_notice_per_cell() -> None:
+    lost = [gated_finding("inconclusive", "noisy machine", metric=name) for name in ("a", "b", "c")]
+    lost[2]["gate_result"]["detail"] = "may be chance"
+    (problem,) = problems(view([document([cell("x", findings=lost)]) | {"vanished": []}]))
+    assert problem.where.endswith(" a, b, c")
+    assert problem.what == "noisy machine; may be chance"
+
+
+def test_nothing_was_taken_back_from_what_is_not_compared() -> None:
+    silent = [gated_finding("inconclusive", ""), gated_finding("inconclusive", "why", gate="report")]
+    assert problems(view([document([cell("x", findings=silent)]) | {"vanished": []}])) == ()
 
 
 def test_inconclusive_is_a_problem_under_the_strict_gate() -> None:
-    (problem,) = problems(view([gated("inconclusive", "strict") | {"vanished": []}]))
+    (problem,) = problems(view([gated("inconclusive", "strict")]))
     assert problem.severity == "error"
 
 

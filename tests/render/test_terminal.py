@@ -22,6 +22,14 @@ def test_the_header_says_first_what_is_not_measured() -> None:
     assert "thread clock" in text
 
 
+def test_a_note_is_an_entry_of_its_own() -> None:
+    machine, summary = sample.machine(), MatrixSummary(("cpu",))
+    lines = header_lines(machine, summary, clock="thread", note="1 x GPU:\nno row describes it")
+    (line,) = [line for line in lines if line.startswith("note")]
+    assert line.split(maxsplit=1) == ["note", "1 x GPU: no row describes it"]
+    assert lines[:-1] == header_lines(machine, summary, clock="thread")
+
+
 def test_a_floor_that_was_not_measured_is_said() -> None:
     machine = sample.machine() | {"noise_floor": None}
     text = "\n".join(header_lines(machine, MatrixSummary(("cpu",)), clock="thread"))

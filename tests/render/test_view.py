@@ -32,6 +32,34 @@ def test_parameters_show_only_where_they_tell_cells_apart() -> None:
     assert only(cell("x", params={"a": 1})).label == "x"
 
 
+def told_by(*nodeids: str, **changes: object) -> list[str]:
+    made = [cell("x", nodeid=nodeid, **changes) for nodeid in nodeids]
+    return [line.label for line in view([document(made)]).lines]
+
+
+def test_two_tests_of_one_optimization_are_told_apart() -> None:
+    two = told_by("b/test_x.py::test_one[cpu]", "b/test_x.py::test_two[cpu]")
+    assert two == ["x test_one", "x test_two"]
+    classes = told_by("b/test_x.py::TestA::test_one[cpu]", "b/test_x.py::TestB::test_one[cpu]")
+    assert classes == ["x TestA::test_one", "x TestB::test_one"]
+    files = told_by("b/test_x.py::test_one[cpu]", "b/test_y.py::test_one[cpu]")
+    assert files == ["x b/test_x.py::test_one", "x b/test_y.py::test_one"]
+
+
+def test_a_test_is_named_only_where_a_figure_repeats() -> None:
+    one, two = "b/test_x.py::test_one[cpu]", "b/test_x.py::test_two[cpu]"
+    made = [cell("x", nodeid=one), cell("x", nodeid=two, findings=[finding("tokens")])]
+    assert {line.label for line in view([document(made)]).lines} == {"x"}
+    runs = [document([cell("x", nodeid=one)]), document([cell("x", nodeid=one)], id="run-b")]
+    assert {line.label for line in view(runs).lines} == {"x"}
+
+
+def test_a_name_is_the_same_on_every_row() -> None:
+    here = [cell("x", nodeid=f"b/test_x.py::test_{name}[cpu]") for name in ("one", "two")]
+    there = sample.not_run("x", "l4", "needs l4") | {"nodeid": "b/test_x.py::test_two[l4]"}
+    assert view([document([*here, there])]).lines[2].label == "x test_two"
+
+
 def test_every_outcome_is_told() -> None:
     lines = view([sample.realistic()]).lines
     assert {line.outcome for line in lines} == set(OUTCOMES) - {"over limit", "report only"}
