@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -56,10 +57,23 @@ def _parser() -> argparse.ArgumentParser:
     matrix.set_defaults(run=_matrix)
 
     for command in (report, compare):
-        command.add_argument("--report-dir", type=Path, default=Path("reports"), metavar="DIR")
+        command.add_argument(
+            "--report-dir", type=Path, default=_project() / "reports", metavar="DIR",
+            help=f"where run folders are [reports beside the nearest {MATRIX_FILE}, here or further up]",
+        )  # fmt: skip
     for command in (doctor, matrix):
-        command.add_argument("--matrix", type=Path, default=Path(MATRIX_FILE), metavar="FILE")
+        command.add_argument(
+            "--matrix", type=Path, default=_project() / MATRIX_FILE, metavar="FILE",
+            help=f"hardware matrix [the nearest {MATRIX_FILE}, here or further up]",
+        )  # fmt: skip
     return parser
+
+
+def _project() -> Path:
+    """The nearest folder from here upwards that has a hardware matrix, relative to here; else here."""
+    here = Path.cwd()
+    found = (folder for folder in (here, *here.parents) if (folder / MATRIX_FILE).is_file())
+    return Path(os.path.relpath(next(found, here)))
 
 
 def _report(options: argparse.Namespace) -> int:
@@ -67,14 +81,16 @@ def _report(options: argparse.Namespace) -> int:
     from harness.results import resolve_run, write_atomically
     from harness.results.compare import merge_documents, read_documents
     from harness.results.documents import json_text
+    from harness.results.store import writing_to
 
     documents = read_documents([resolve_run(options.report_dir, name) for name in options.runs])
     merged = merge_documents(documents)
     folder: Path = options.output or options.report_dir / "merged"
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / "results.json", json_text(merged))
-    write_atomically(folder / "summary.md", render.summary(merged["runs"]))
-    write_atomically(folder / "index.html", render.page(merged["runs"]))
+    with writing_to(folder, "--output"):
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / "results.json", json_text(merged))
+        write_atomically(folder / "summary.md", render.summary(merged["runs"]))
+        write_atomically(folder / "index.html", render.page(merged["runs"]))
     sys.stdout.write(render.verdict_table(merged["runs"]) + f"\n\nreport: {folder / 'index.html'}\n")
     return EXIT_DONE
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 from harness.hardware import (
     Machine,
     Matrix,
     Row,
     describe_machine,
+    hub_folder,
     matching_row,
     missing_here,
+    missing_weights,
+    resolve_model,
     unmatched_note,
 )
 from harness.hardware.requirements import PROBES
@@ -24,7 +30,8 @@ def examine(matrix: Matrix) -> list[str]:
     """The lines of the report; measures the noise of each host clock for one second."""
     machine = describe_machine()
     here = matrix.row(matching_row(machine, matrix))
-    lines = [*_machine(machine, here), *_noise(here), *_extras(here), *_rows(matrix, here)]
+    lines = [*_machine(machine, here), *_noise(here), *_extras(here), *_models(matrix, here)]
+    lines += _rows(matrix, here)
     note = unmatched_note(machine, matrix)
     return [*lines, f"note       {note}"] if note else lines
 
@@ -61,8 +68,23 @@ def _extras(here: Row) -> list[str]:
     return [f"extra      {extra:<12}{reason or 'installed'}" for extra, reason in reasons.items()]
 
 
+def _models(matrix: Matrix, here: Row) -> list[str]:
+    hub = hub_folder(os.environ, Path.home())
+    lines = []
+    for role in matrix.models:
+        checkpoint = resolve_model(matrix, role, here.name)
+        missing = missing_weights(matrix, role, here.name, hub)
+        found = f"{checkpoint.location} {checkpoint.file}".strip() if checkpoint else ""
+        lines.append(f"model      {role:<18}{missing or f'{found}: here'}")
+    return lines
+
+
 def _rows(matrix: Matrix, here: Row) -> list[str]:
-    reasons = {row.name: missing_here(row, here.name, Requires()) for row in matrix.rows.values()}
-    measurable = [name for name, reason in reasons.items() if reason is None]
-    lines = [f"measured   {', '.join(measurable)}"]
-    return lines + [f"elsewhere  {name:<12}{reason}" for name, reason in reasons.items() if reason]
+    measured = [name for name, row in matrix.rows.items() if missing_here(row, here.name, Requires()) is None]
+    lines = [f"measured   {', '.join(measured)}"]
+    others = [name for name in matrix.rows if name not in measured]
+    if others:
+        elsewhere = "run `pytest benchmarks -m ROW` on such a machine"
+        modelled = "here they are modelled where a benchmark declares a model"
+        lines.append(f"elsewhere  {', '.join(others)}: {elsewhere}; {modelled}")
+    return lines

@@ -12,7 +12,8 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -73,25 +74,42 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     _sync_folder(path.parent)
 
 
+@contextmanager
+def writing_to(folder: Path, option: str) -> Iterator[None]:
+    """Turn the system's refusal to write in `folder` into a HarnessError that names it and `option`."""
+    try:
+        yield
+    except OSError as error:
+        raise HarnessError(
+            f"cannot be written ({error.strerror or error})",
+            where=str(folder),
+            allowed="a folder, or a path where one can be made",
+            next_step=f"pass another {option}",
+        ) from None
+
+
 def create_run(
     reports_dir: Path, run_id: str, run: Run | None = None, machine: Machine | None = None
 ) -> Path:
     """A new run folder, with its header when `run` and `machine` are given.
 
-    Raises HarnessError when the id is no file name, or when a run of that id exists.
+    Raises HarnessError when the id is no file name, when a run of that id exists, or when
+    `reports_dir` cannot be written.
     """
     if not _RUN_ID.fullmatch(run_id):
         raise HarnessError(f"{run_id!r} is no run id", allowed="letters, digits, '.', '_' and '-'")
     run_dir = reports_dir / run_id
-    try:
-        (run_dir / CELLS).mkdir(parents=True)
-    except FileExistsError:
-        what = "this run exists, and runs are never overwritten"
-        raise HarnessError(
-            what, where=str(run_dir), next_step=f"continue it with --resume {run_id}"
-        ) from None
-    if run is not None and machine is not None:
-        save_header(run_dir, run, machine)
+    with writing_to(reports_dir, "--report-dir"):
+        try:
+            (run_dir / CELLS).mkdir(parents=True)
+        except FileExistsError:
+            if not (run_dir / CELLS).exists():
+                raise
+            what = "this run exists, and runs are never overwritten"
+            next_step = f"continue it with --resume {run_id}"
+            raise HarnessError(what, where=str(run_dir), next_step=next_step) from None
+        if run is not None and machine is not None:
+            save_header(run_dir, run, machine)
     return run_dir
 
 

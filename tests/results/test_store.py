@@ -44,6 +44,26 @@ def test_a_run_is_never_overwritten(tmp_path):
     assert f"--resume {RUN}" in caught.value.next_step
 
 
+def test_a_report_folder_that_is_a_file_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "nowhere").symlink_to(tmp_path / "missing")
+    for name in ("file", "file/below", "nowhere"):
+        with pytest.raises(HarnessError, match="cannot be written") as caught:
+            create_run(tmp_path / name, RUN, run_info(RUN), machine_info())
+        assert caught.value.where == str(tmp_path / name)
+        assert "--report-dir" in caught.value.next_step
+
+
+def test_a_report_folder_without_permission_is_named(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.mkstemp", refuse)
+    with pytest.raises(HarnessError, match="Permission denied") as caught:
+        create_run(tmp_path, RUN, run_info(RUN), machine_info())
+    assert caught.value.where == str(tmp_path)
+
+
 @pytest.mark.parametrize("name", ["", "../up", "a/b", ".hidden", "with space"])
 def test_an_id_that_is_no_folder_name_is_refused(tmp_path, name):
     with pytest.raises(HarnessError, match="no run id"):

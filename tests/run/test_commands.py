@@ -40,9 +40,39 @@ def test_doctor_measures_every_clock_and_says_what_each_row_needs(recorded_once)
     heads = [line.split()[:2] for line in done.out.splitlines()]
     assert [head[1] for head in heads if head[0] == "noise"] == ["thread", "process", "wall"]
     assert ["measured", "cpu"] in heads
-    assert any(
-        line.split()[:2] == ["elsewhere", "l4"] and "needs l4" in line for line in done.out.splitlines()
-    )
+    (elsewhere,) = [line for line in done.out.splitlines() if line.startswith("elsewhere")]
+    assert elsewhere.split()[1] == "l4:"
+    assert "`pytest benchmarks -m ROW`" in elsewhere
+    models = {line.split()[1]: line for line in done.out.splitlines() if line.startswith("model ")}
+    assert "needs weights" in models["detection"]
+    assert models["detection"].endswith("git checkout -- fixtures/models")
+
+
+def test_doctor_knows_weights_that_are_here(recorded):
+    folder = recorded.root / "fixtures" / "models" / "detector"
+    folder.mkdir(parents=True)
+    (folder / "model.safetensors").write_bytes(b"0")
+    done = recorded.harness("doctor")
+    (line,) = [line for line in done.out.splitlines() if line.split()[:2] == ["model", "detection"]]
+    assert line.endswith("fixtures/models/detector: here")
+
+
+def test_commands_work_in_every_folder_of_the_project(recorded_once, monkeypatch, capsys):
+    project, first = recorded_once
+    monkeypatch.chdir(project.root / "benchmarks")
+    assert main(["compare", "latest", first.run_dir.name]) == 0
+    assert main(["matrix"]) == 0
+    assert "cpu " in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["compare", "--help"])
+    assert "hardware_matrix.toml" in capsys.readouterr().out
+
+
+def test_a_run_named_twice_is_shown_once(recorded, monkeypatch, capsys):
+    monkeypatch.chdir(recorded.root)
+    assert main(["report", "latest", "latest"]) == 0
+    merged = json.loads((recorded.root / "reports" / "merged" / "results.json").read_text())
+    assert len(merged["runs"]) == 1
 
 
 def test_matrix_lists_the_rows(recorded_once):
@@ -61,6 +91,8 @@ def test_matrix_lists_the_rows(recorded_once):
         (["doctor", "--matrix", "nope.toml"], "there is no such hardware matrix"),
         (["matrix", "--matrix", "broken.toml"], "broken.toml"),
         (["compare", "latest", "broken.toml"], "broken.toml"),
+        (["report", "run-1", "--output", "broken.toml"], "broken.toml: cannot be written"),
+        (["report", "run-1", "--output", "broken.toml/below"], "cannot be written"),
         (["compare", "latest"], "B"),
         (["report"], "RUN"),
         (["selftest", "--clock", "sundial"], "sundial"),
