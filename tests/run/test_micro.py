@@ -46,3 +46,17 @@ def test_a_coroutine_function_is_refused_in_one_line(make_project):
     assert "answer is a coroutine function: pytest-benchmark would time only its creation" in done.out
     assert "Traceback" not in done.out
     assert "1 failed, 1 passed" in done.out
+
+
+def test_what_still_has_to_be_awaited_is_refused_and_not_reported(make_project):
+    done = make_project("micro").bench(TOY_COROUTINE="hidden")
+    assert done.code == 1, done.out
+    assert "<lambda> returns an awaitable: pytest-benchmark would time only its creation" in done.out
+    assert "Traceback" not in done.out
+    assert [entry["nodeid"] for entry in done.document["micro"]] == ["benchmarks/test_micro.py::test_sum"]
+
+
+def test_a_future_is_refused_too(make_project):
+    done = make_project("micro").bench("--benchmark-disable", TOY_COROUTINE="future")
+    assert done.code == 1, done.out
+    assert "create_future returns an awaitable" in done.out
