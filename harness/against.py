@@ -3,7 +3,8 @@
 Two revisions cannot share a process, and two processes one after the other are not comparable
 (between-process noise is tens of percent). So each revision gets a worker, the rounds ping-pong
 between them, and fresh pairs of workers average out what a process fixes for its whole life
-(memory layout, hash seed). The interval is Student's t over the pairs.
+(memory layout, hash seed). The interval and p are Student's t over the pairs. Counts are exact: each
+worker reports those of its optimized arm once.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,9 +29,9 @@ from harness.errors import HarnessError
 from harness.measure import stats
 from harness.measure.clocks import stopwatch
 from harness.measure.outcome import Cell, Effect, Finding, GateResult, GateState
-from harness.measure.rounds import ready_pair
-from harness.measure.spec import Metric
-from harness.measure.verdicts import judge
+from harness.measure.rounds import Pair, ready_pair
+from harness.measure.spec import Clock, Metric
+from harness.measure.verdicts import judge, judge_exact
 from harness.pair import Declaration, Identity
 
 PAIRS = 5
@@ -39,39 +41,68 @@ CONFIDENCE = 0.99
 
 
 def serve(pipes: str) -> Callable[[Identity, Declaration], Cell]:
-    """The worker's side: run the optimized arm whenever the parent asks; `pipes` is "IN,OUT" descriptors."""
+    """The worker's side: run the optimized arm whenever the parent asks; `pipes` is "IN,OUT" descriptors.
+
+    The first answer, after the warm-up, also has the counts: {"seconds": ..., "exact": {metric: value}}.
+    """
 
     def settle(identity: Identity, declaration: Declaration) -> Cell:
         incoming, outgoing = (int(number) for number in pipes.split(","))
         with (
             os.fdopen(incoming) as requests,
             os.fdopen(outgoing, "w", buffering=1) as answers,
-            _optimized_arm(identity, declaration) as timed,
+            _ready(identity, declaration) as pair,
         ):
-            answers.write(json.dumps({"seconds": min(timed(1) for _ in range(3))}) + "\n")
+            warm_s = min(_seconds(pair, 1) for _ in range(3))
+            greeting = {"seconds": warm_s, "exact": _counts(identity, pair)}
+            answers.write(json.dumps(greeting) + "\n")
             for request in requests:
-                answers.write(json.dumps({"seconds": timed(json.loads(request)["iterations"])}) + "\n")
+                answers.write(
+                    json.dumps({"seconds": _seconds(pair, json.loads(request)["iterations"])}) + "\n"
+                )
         return blank_cell(identity, "served its rounds to another process")
 
     return settle
 
 
 @contextmanager
-def _optimized_arm(identity: Identity, declaration: Declaration) -> Iterator[Callable[[int], float]]:
-    metric = timed_metric(identity)
+def _ready(identity: Identity, declaration: Declaration) -> Iterator[Pair]:
     arms = declaration.baseline, declaration.optimized
-    with ready_pair(*arms, (metric,), identity.row.clock, declaration.each_round, declaration.tally) as pair:
-        arm, watch = pair.arms["optimized"], stopwatch(metric.clock or identity.row.clock)
-        arm.first_call()
-        yield lambda iterations: arm.execute((watch,), iterations if arm.is_repeatable else 1)[0][0]
+    with ready_pair(*arms, (), _clock(identity), declaration.each_round, declaration.tally) as pair:
+        pair.arms["optimized"].first_call()
+        yield pair
 
 
-def timed_metric(identity: Identity) -> Metric:
-    """The first metric that is gated on time; raises HarnessError when there is none."""
+def _clock(identity: Identity) -> Clock:
+    metric = timed_metric(identity)
+    return (metric.clock if metric is not None else None) or identity.row.clock
+
+
+def _seconds(pair: Pair, iterations: int) -> float:
+    arm = pair.arms["optimized"]
+    durations, _ = arm.execute((stopwatch(pair.default_clock),), iterations if arm.is_repeatable else 1)
+    return durations[0]
+
+
+def _counts(identity: Identity, pair: Pair) -> dict[str, float]:
+    _, result = pair.arms["optimized"].execute((), 1)
+    return {
+        m.name: float(getattr(pair.tally, str(m.counter)) if m.value is None else m.value(result))
+        for m in counted_metrics(identity)
+    }
+
+
+def timed_metric(identity: Identity) -> Metric | None:
+    """The first duration that is gated, or None. A rate is no duration: revisions may differ in the work."""
     for metric in identity.optimization.metrics:
-        if metric.gate == "paired" and metric.is_timed:
+        if metric.gate == "paired" and metric.is_timed and metric.work is None:
             return metric
-    raise HarnessError("no timed metric, nothing to compare side by side", where=identity.nodeid)
+    return None
+
+
+def counted_metrics(identity: Identity) -> list[Metric]:
+    """The metrics that are gated as exact."""
+    return [metric for metric in identity.optimization.metrics if metric.gate == "exact"]
 
 
 class Worker:
@@ -108,17 +139,23 @@ class Worker:
         self._process.wait()
         self._log.close()
 
-    def seconds(self, iterations: int = 0) -> float:
-        """Seconds per call of the next answer; 0 iterations wait for the warm-up's answer.
+    def greeting(self) -> tuple[float, dict[str, float]]:
+        """Seconds per call after the warm-up, and the counts by metric; none of an older worker."""
+        answer = self._answer()
+        return float(answer["seconds"]), dict(answer.get("exact", {}))
 
-        Raises HarnessError with the worker's last words when it ended.
-        """
-        if iterations:
-            self._requests.write(json.dumps({"iterations": iterations}) + "\n")
-        answer = self._answers.readline()
-        if not answer:
+    def seconds(self, iterations: int) -> float:
+        """Seconds per call, of this many."""
+        self._requests.write(json.dumps({"iterations": iterations}) + "\n")
+        return float(self._answer()["seconds"])
+
+    def _answer(self) -> dict[str, Any]:
+        """The next answer; raises HarnessError with the worker's last words when it ended."""
+        line = self._answers.readline()
+        if not line:
             raise HarnessError(f"the worker ended: {self._last_words()}")
-        return float(json.loads(answer)["seconds"])
+        answer: dict[str, Any] = json.loads(line)
+        return answer
 
     def _last_words(self) -> str:
         self._process.wait(timeout=30)
@@ -154,58 +191,120 @@ def checkout(root: Path, revision: str) -> Iterator[Path]:
             subprocess.run(remove, capture_output=True, check=False)
 
 
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """One pair of workers: seconds per call by round, and counts by metric, of base and head."""
+
+    seconds: tuple[list[float], list[float]]
+    counts: tuple[dict[str, float], dict[str, float]]
+
+
 def side_by_side(
     identity: Identity, trees: tuple[Path, Path], matrix: Path, budget_s: float, seed: int
 ) -> Cell:
     """The cell's optimized arm in two source trees: base (arm `baseline`) and head (arm `optimized`).
 
-    Not run, with the worker's last words, when either tree cannot serve the benchmark.
+    Not run when nothing of it can be compared, and, with the worker's last words, when either tree
+    cannot serve the benchmark.
     """
-    metric = timed_metric(identity)
+    timed, counted = timed_metric(identity), counted_metrics(identity)
+    if timed is None and not counted:
+        return blank_cell(identity, "neither a gated duration nor a count: nothing to compare side by side")
     rng = np.random.default_rng(seed)
-    means, base_s, head_s, rounds = [], [], [], 0
-    for _ in range(PAIRS):
-        try:
-            before, after = _one_pair(identity.nodeid, trees, matrix, budget_s / PAIRS, rng)
-        except HarnessError as error:
-            return blank_cell(identity, error.message)
-        means.append(float(np.median(stats.log_ratios(before, after))))
-        base_s.append(float(np.median(before)))
-        head_s.append(float(np.median(after)))
-        rounds += len(before)
+    each_s = budget_s / PAIRS if timed is not None else 0.0
+    try:
+        served = [_one_pair(identity.nodeid, trees, matrix, each_s, rng) for _ in range(PAIRS)]
+    except HarnessError as error:
+        return blank_cell(identity, error.message)
+    findings = [_counted_finding(metric, served) for metric in counted]
+    if timed is not None:
+        findings.insert(0, _timed_finding(timed, timed.clock or identity.row.clock, served))
+    cell = replace(blank_cell(identity, ""), state="measured", findings=tuple(findings), seed=seed)
+    return gated([cell])[0]
+
+
+def _timed_finding(metric: Metric, clock: Clock, served: Sequence[_Served]) -> Finding:
+    before, after = ([float(np.median(pair.seconds[side])) for pair in served] for side in (0, 1))
+    means = [float(np.median(stats.log_ratios(*pair.seconds))) for pair in served]
     low, high = stats.mean_t_interval(means, CONFIDENCE)
     effect = Effect(
         math.exp(float(np.mean(means))),
         math.exp(low),
         math.exp(high),
         CONFIDENCE,
+        p=stats.mean_t_p(means),
         mde80=stats.minimal_detectable_effect(low, high, CONFIDENCE),
     )
-    verdict = judge(effect, "lower", metric.floor)
-    state: GateState = "regressed" if verdict == "worse" else "pass"
-    if verdict == "inconclusive":
-        state = "inconclusive"
-    finding = Finding(
-        metric=metric.name,
-        unit="s",
-        better="lower",
-        gate="paired",
-        provenance="measured",
-        verdict=verdict,
-        clock=metric.clock or identity.row.clock,
-        rounds=rounds,
-        baseline=float(np.median(base_s)),
-        optimized=float(np.median(head_s)),
+    return replace(
+        _blank_finding(metric, sum(len(pair.seconds[0]) for pair in served)),
+        verdict=judge(effect, metric.better, metric.floor),
+        clock=clock,
+        baseline=float(np.median(before)),
+        optimized=float(np.median(after)),
         effect=effect,
-        floor=metric.floor,
-        gate_result=GateResult(state, f"head against base, {PAIRS} pairs of processes"),
     )
-    return replace(blank_cell(identity, ""), state="measured", findings=(finding,), seed=seed)
+
+
+def _counted_finding(metric: Metric, served: Sequence[_Served]) -> Finding:
+    """Base's count against head's; every worker of a tree must give the same."""
+    blank = replace(_blank_finding(metric, len(served)), verdict="inconclusive")
+    found: list[float] = []
+    for side, tree in enumerate(("base", "head")):
+        values = {pair.counts[side].get(metric.name, math.nan) for pair in served}
+        if not all(map(math.isfinite, values)):
+            return replace(blank, reason=f"{tree} gives no such count")
+        if len(values) > 1:
+            return replace(blank, reason=f"not exact: {tree} gave {min(values):g} to {max(values):g}")
+        found += values
+    before, after = found
+    ratio = after / before if before > 0 and after > 0 else None
+    return replace(
+        blank,
+        verdict=judge_exact(before, after, metric.better),
+        baseline=before,
+        optimized=after,
+        effect=None if ratio is None else Effect(ratio, ratio, ratio, 1.0),
+    )
+
+
+def _blank_finding(metric: Metric, rounds: int) -> Finding:
+    return Finding(
+        metric=metric.name,
+        unit=metric.unit,
+        better=metric.better,
+        gate=metric.gate,
+        provenance="measured",
+        verdict="not run",
+        rounds=rounds,
+        floor=metric.floor,
+        tolerance=metric.tolerance,
+    )
+
+
+def gated(cells: Sequence[Cell]) -> list[Cell]:
+    """The cells of a run side by side, each finding's gate result set from its (final) verdict."""
+    return [
+        replace(cell, findings=tuple(replace(f, gate_result=_gate(f)) for f in cell.findings))
+        for cell in cells
+    ]
+
+
+def _gate(finding: Finding) -> GateResult:
+    if finding.verdict == "inconclusive":
+        return GateResult("inconclusive", finding.reason or "too noisy to tell head from base")
+    if finding.gate == "exact":
+        before, after = finding.baseline or 0.0, finding.optimized or 0.0
+        if abs(after - before) > finding.tolerance * abs(before):
+            changed = f"{before:,.10g} -> {after:,.10g} {finding.unit}".rstrip()
+            return GateResult("left ratchet", f"head against base: {changed}")
+        return GateResult("pass", "head against base")
+    state: GateState = "regressed" if finding.verdict == "worse" else "pass"
+    return GateResult(state, f"head against base, {PAIRS} pairs of processes")
 
 
 def _one_pair(
     nodeid: str, trees: tuple[Path, Path], matrix: Path, budget_s: float, rng: np.random.Generator
-) -> tuple[list[float], list[float]]:
+) -> _Served:
     head = trees[1]
     inside = matrix.is_relative_to(head)
     with ExitStack() as stack:
@@ -213,11 +312,11 @@ def _one_pair(
         for tree in trees:
             own = tree / matrix.relative_to(head) if inside else matrix
             workers.append(stack.enter_context(Worker(tree, nodeid, own)))
-        call_s = max(worker.seconds() for worker in workers)
-        iterations = max(1, math.ceil(MIN_SAMPLE_S / max(call_s, 1e-9)))
+        (base_s, base), (head_s, ours) = (worker.greeting() for worker in workers)
+        iterations = max(1, math.ceil(MIN_SAMPLE_S / max(base_s, head_s, 1e-9)))
         samples: tuple[list[float], list[float]] = ([], [])
         deadline = time.perf_counter() + budget_s
         while len(samples[0]) < MIN_ROUNDS or time.perf_counter() < deadline:
             for side in rng.permutation(2):
                 samples[side].append(workers[side].seconds(iterations))
-        return samples
+        return _Served(samples, (base, ours))
