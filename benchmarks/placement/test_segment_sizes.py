@@ -2,9 +2,9 @@
 
 Counted under the documented rules; timed without connection columns, which changes no plan here (no
 link can limit a stage) and lets both arms end. Solve times differ by a quarter between seeds of the
-solver and more between budgets: the gate tier times the default seed, the slow cells six seeds each.
-Quality is the cheapest token any budget buys, against 14 sizes and against every size, and the
-throughput this budget buys.
+solver (alone, seed 0 gives a ratio of 0.51): the gate tier solves with two, the slow cells with six.
+A budget's plan gives the throughput and USD per token; the losses are of the cheapest token that any
+budget buys, which is what the document enumerates budgets for.
 """
 
 from functools import partial
@@ -23,14 +23,14 @@ OPTIMIZATION = Optimization(
     name="segment_sizes",
     title="Coarse segment sizes in the placement solver",
     metrics=(
-        Metric("segments", "segments", gate="exact", value=lambda model: model.segments),
-        Metric("binary_variables", "variables", gate="exact", value=lambda model: model.binary_variables),
+        Metric("segments", "segments", gate="exact", value=lambda m: m.segments),
+        Metric("binary_variables", "variables", gate="exact", value=lambda m: m.binary_variables),
         Metric("solve_time", "s", gate="paired", floor=0.1),  # search paths vary with the machine
         Metric("usd_per_token_loss", "ratio", gate="bounded", compare=loss_against, limit=0.05),
         Metric("loss_to_every_size", "ratio", gate="bounded", compare=loss_against_every_size, limit=0.05),
-        Metric(
-            "throughput", "tokens/s", "higher", "exact", lambda model: model.plan.tokens_per_s, tolerance=1e-9
-        ),
+        Metric("throughput", "tokens/s", "higher", "exact", lambda m: m.plan.tokens_per_s, tolerance=1e-9),
+        # not gated: of several plans with the most throughput the solver returns any
+        Metric("usd_per_token", "usd", value=lambda m: m.plan.usd_per_token),
     ),
     claims=(
         Claim("segments", SIZES, "4,797 → 2,788 segments (42% reduction)", ratio=(0.575, 0.585)),
@@ -41,6 +41,7 @@ OPTIMIZATION = Optimization(
             "loss_to_every_size", LOSS, "Might miss 1-2% better solution in rare cases", value=(-inf, 0.02)
         ),
         Claim("throughput", LOSS, "95-98% of optimal solution quality", ratio=(0.95, inf)),
+        Claim("usd_per_token", f"{TEXT}, Summary", "<5% quality loss", ratio=(0, 1.05)),
     ),
     requires=Requires(kind="host"),
 )
@@ -49,7 +50,7 @@ OPTIMIZATION = Optimization(
 SLOW = [pytest.param(usd, 6, marks=pytest.mark.slow) for usd in (2.4, 3.6, 6.0)]
 
 
-@pytest.mark.parametrize(("usd_per_hour", "seeds"), [(3.6, 1), *SLOW])
+@pytest.mark.parametrize(("usd_per_hour", "seeds"), [(3.6, 2), *SLOW])
 def test_segment_sizes(ab, usd_per_hour, seeds):
     problem, solve = read_problem(ab.uses("fixtures/placement/medium")), partial(solve_model, seeds=seeds)
     ab.arms(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
@@ -9,7 +10,7 @@ from functools import cache
 from harness.placement.cheapest import cheapest_per_token
 from harness.placement.connections import count_connections
 from harness.placement.milp import Goal, Milp, build_model, solve
-from harness.placement.plan import Plan, Solution
+from harness.placement.plan import Plan, Solution, verify_plan
 from harness.placement.problem import Problem
 from harness.placement.segments import CORRECTED, DOCUMENTED, all_sizes, enumerate_segments
 
@@ -53,8 +54,15 @@ def solve_model(model: SizedModel, *, seeds: int = 1) -> SizedModel:
 
 
 def loss_against(reference: SizedModel, chosen: SizedModel) -> float:
-    """How much dearer the cheapest token, at any budget, is with the chosen sizes than with the others."""
+    """How much dearer the cheapest token, at any budget, is with the chosen sizes than with the others.
+
+    Infinite when a plan found breaks a rule, or is cheaper than its own sizes allow: it is wrong then.
+    """
     problem = chosen.milp.problem
+    for model in (reference, chosen):
+        broken = verify_plan(model.plan, problem, CORRECTED)
+        if broken or model.plan.usd_per_token < _usd_per_token(problem, model.sizes) * (1 - 1e-9):
+            return math.inf
     return _usd_per_token(problem, chosen.sizes) / _usd_per_token(problem, reference.sizes) - 1
 
 
