@@ -27,6 +27,7 @@ from harness.hardware import (
     missing_here,
     missing_weights,
     resolve_model,
+    unmatched_note,
 )
 from harness.hardware import Machine as DescribedMachine
 from harness.measure.noise import noise_floor
@@ -101,8 +102,10 @@ def header(session: Session, *, color: bool) -> list[str]:
     asked = tuple(name for name in session.matrix.rows if name in selected and name not in here)
     others = tuple(name for name in session.matrix.rows if name not in here and name not in asked)
     summary = MatrixSummary(tuple(here), asked, others)
+    note = unmatched_note(describe_machine(), session.matrix) or ""
+    settings = session.settings
     return header_lines(
-        session.machine, summary, clock=session.here.clock, gate=session.settings.gate, color=color
+        session.machine, summary, clock=session.here.clock, gate=settings.gate, color=color, note=note
     )
 
 

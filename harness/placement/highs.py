@@ -52,6 +52,11 @@ def run_highs(
     if highs.passModel(_highs_model(program)) == highspy.HighsStatus.kError:
         raise HarnessError("HiGHS refused the model", exit_code=EXIT_INFRASTRUCTURE)
     highs.run()
+    if highs.getModelStatus() == highspy.HighsModelStatus.kSolveError:
+        # seen on small programs: presolve trips over them, the program itself is fine
+        highs.clearSolver()
+        highs.setOptionValue("presolve", "off")
+        highs.run()
     info = highs.getInfo()
     found = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
     return Outcome(
