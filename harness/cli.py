@@ -114,13 +114,17 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _selftest(options: argparse.Namespace) -> int:
-    from harness.selftest import selftest
+    from harness.selftest import OVERHEAD_LIMIT, rig_overhead, selftest
 
     passed = True
     for series in selftest(options.clock, 3 if options.short else 20):
         sys.stdout.write(series.line() + "\n")
         sys.stdout.flush()
         passed = passed and series.passed
+    overhead = rig_overhead()
+    state = "ok" if overhead <= OVERHEAD_LIMIT else "FAILED"
+    sys.stdout.write(f"{state:7}rig overhead on a ~2 ms arm: {overhead:+.2%} (limit {OVERHEAD_LIMIT:.0%})\n")
+    passed = passed and overhead <= OVERHEAD_LIMIT
     return EXIT_DONE if passed else EXIT_PARTLY_DONE
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from harness.measure.verdicts import canary_alarms
 
 PLANTED = 0.05
 REQUIRED_SHARE = 0.95
+OVERHEAD_LIMIT = 0.03
 _OPTIMIZATION = Optimization("selftest", "Planted slowdown", metrics=(METRIC,))
 _NUMBERS = np.linspace(0.0, 10.0, 20_000)
 
@@ -97,3 +99,27 @@ def trial(workload: Workload, planted: float, clock: Clock, seed: int) -> Findin
             pair, plan, lambda so_far, confidence: settled(_OPTIMIZATION, so_far, plan, confidence)
         )
     return findings(_OPTIMIZATION, recording, plan, "selftest", clock)[0]
+
+
+def rig_overhead(pairs: int = 7, rounds: int = 100) -> float:
+    """CPU time of measured rounds over that of a bare loop with the same calls, less 1; median of pairs."""
+    calls = 0
+
+    def arm() -> int:
+        nonlocal calls
+        calls += 1
+        return count_up(50_000)
+
+    ratios = []
+    plan = Plan(budget_s=60.0, max_rounds=rounds)
+    for _ in range(pairs):
+        calls = 0
+        with ready_pair(Arm(arm), Arm(arm), (METRIC,), "thread") as pair:
+            began = time.process_time()
+            record(pair, plan, lambda so_far, confidence: False)
+            measured = time.process_time() - began
+        began = time.process_time()
+        for _ in range(calls):
+            arm()
+        ratios.append(measured / (time.process_time() - began))
+    return float(np.median(ratios)) - 1.0
