@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import render
+from harness.against import gated
 from harness.judging import judged, ungated
 from harness.measure.family import settle
 from harness.measure.outcome import Cell
@@ -65,6 +66,8 @@ def finish(
     lost: LostByRow = {}
     if session.base_tree is None:
         cells, lost, lines = _against_baselines(session, cells, seen)
+    else:
+        cells = ungated(cells) if session.settings.gate == "off" else gated(cells)
     session.resources.close()
     session.keep_plain(plain)
     gone = [Vanished(nodeid=nodeid, detail=detail) for found in lost.values() for nodeid, detail in found]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from harness.measure.family import noisy_rows, settle
+from harness.measure.family import Noise, noise_of, noisy_clocks, settle
 from harness.measure.outcome import Cell, Finding, GateResult
 from harness.measure.stats import benjamini_hochberg
 from harness.measure.verdicts import FALSE_DISCOVERY_RATE
@@ -23,16 +23,16 @@ def judged(
     A timed regression counts only on a row whose canaries are quiet, if it survives false-discovery
     control over the run and, with `remeasure`, repeats in a fresh process.
     """
-    noisy = noisy_rows(cells)
-    gated = [_quieted(gate_cell(cell, baselines[cell.hardware]), noisy) for cell in cells]
+    noise = noisy_clocks(cells)
+    gated = [_quieted(gate_cell(cell, baselines[cell.hardware]), noise) for cell in cells]
     gated = _keep_discoveries(gated, baselines)
     suspects = [cell for cell in gated if _regressed(cell)]
     if remeasure is None or not suspects:
         return gated
     again = remeasure([cell.nodeid for cell in suspects])
     settled = settle(list(again.values()))
-    noisy = noisy_rows(settled)
-    fresh = {cell.nodeid: _quieted(gate_cell(cell, baselines[cell.hardware]), noisy) for cell in settled}
+    noise = noisy_clocks(settled)
+    fresh = {cell.nodeid: _quieted(gate_cell(cell, baselines[cell.hardware]), noise) for cell in settled}
     return [_confirmed(cell, fresh.get(cell.nodeid)) if _regressed(cell) else cell for cell in gated]
 
 
@@ -45,11 +45,10 @@ def ungated(cells: Sequence[Cell]) -> list[Cell]:
     ]
 
 
-def _quieted(cell: Cell, noisy: Mapping[str, str]) -> Cell:
-    """On a noisy row no timed regression counts."""
-    if cell.hardware not in noisy:
-        return cell
-    return not_confirmed(cell, dict.fromkeys(_regressed(cell), noisy[cell.hardware]))
+def _quieted(cell: Cell, noise: Noise) -> Cell:
+    """On a noisy row and clock no timed regression counts."""
+    found = {metric: noise_of(finding, cell, noise) for metric, finding in _regressed(cell).items()}
+    return not_confirmed(cell, {metric: reason for metric, reason in found.items() if reason is not None})
 
 
 def _regressed(cell: Cell) -> dict[str, Finding]:

@@ -80,14 +80,6 @@ def noise_of(finding: Finding, cell: Cell, noise: Noise) -> str | None:
     return noise.get((cell.hardware, finding.clock)) if _is_gated_by_time(finding) else None
 
 
-def noisy_rows(cells: Sequence[Cell]) -> dict[str, str]:
-    """By hardware row, the first canary that alarmed on any clock."""
-    rows: dict[str, str] = {}
-    for (hardware, _), reason in noisy_clocks(cells).items():
-        rows.setdefault(hardware, reason)
-    return rows
-
-
 def _settled(finding: Finding, cell: Cell, q: float, family: int, noise: Noise) -> Finding:
     assert finding.effect is not None
     finding = replace(finding, effect=replace(finding.effect, q=q))

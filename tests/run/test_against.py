@@ -42,9 +42,9 @@ def committed(make_project):
     return project
 
 
-def against(project, revision: str):
+def against(project, revision: str, *options: str):
     # as an editable installation would, this serves the head's library to everyone who does not mind
-    return project.bench("--against", revision, budget=1.0, PYTHONPATH=str(project.root / "src"))
+    return project.bench("--against", revision, *options, budget=1.0, PYTHONPATH=str(project.root / "src"))
 
 
 def test_a_slower_head_is_10_and_the_checkout_is_gone(committed):
@@ -57,6 +57,13 @@ def test_a_slower_head_is_10_and_the_checkout_is_gone(committed):
     assert timed["effect"]["q"] < 0.01
     assert (counted["metric"], counted["gate_result"]["state"]) == ("steps", "pass")
     assert len(git(committed, "worktree", "list").splitlines()) == 1
+
+
+def test_the_gate_can_be_off(committed):
+    (committed.root / "src" / "toy_library.py").write_text("FACTOR = 2\n")
+    done = against(committed, "HEAD", "--gate=off")
+    assert done.code == 0, done.out
+    assert done.gate("loop", "duration") == {"state": "not gated", "detail": "gate off"}
 
 
 def test_the_same_code_is_green(committed):
