@@ -156,7 +156,7 @@ def ab(request: pytest.FixtureRequest, hardware: Row) -> PairedBenchmark:
         pytest.fail(error.message, pytrace=False)
     session = request.config.stash.get(_session_key, None)
     if session is None:
-        from harness.against import serve
+        from harness.worker import serve
 
         return PairedBenchmark(identity, request.config.rootpath, serve(request.config.option.worker_pipes))
     refused = session.refuse(identity)

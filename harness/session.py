@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
-from harness.against import checkout, side_by_side
+from harness.against import side_by_side
 from harness.cells import blank_cell, measure_cell, model_cell
 from harness.errors import HarnessError
 from harness.hardware import (
@@ -54,6 +54,7 @@ from harness.results import (
     save_cell,
     save_header,
 )
+from harness.worker import checkout
 
 
 def machine_row(matrix: Matrix) -> Row:

@@ -24,7 +24,7 @@ ROOMS = {
 }
 # the modules on top, each may import those before it and every room but the systems
 TOP = (
-    "provenance", "options", "pair", "cells", "against", "plain", "explain", "doctor", "selftest",
+    "provenance", "options", "pair", "cells", "worker", "against", "plain", "explain", "doctor", "selftest",
     "session", "judging", "finish", "plugin", "cli",
 )  # fmt: skip
 MAY_IMPORT_SYSTEMS = {"cli"}

@@ -9,10 +9,11 @@ from types import SimpleNamespace
 import pytest
 
 from harness import Metric, Optimization
-from harness.against import _counted_finding, _Served, _timed_finding, gated, side_by_side, timed_metric
+from harness.against import _counted_finding, _Served, _timed_finding, gated, side_by_side
 from harness.measure.family import settle
 from harness.measure.outcome import Cell
 from harness.pair import Identity
+from harness.worker import timed_metric
 
 
 def git(project, *arguments: str) -> str:
