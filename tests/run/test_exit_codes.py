@@ -24,6 +24,11 @@ def test_a_baseline_is_recorded_printed_and_then_holds(recorded_once, recorded):
         (["--resume", "run-nope"], "no run called 'run-nope'"),
         (["--hardware", "l5"], "l4"),
         (["--budget", "0"], "--budget 0"),
+        (["--budget", "nan"], "--budget nan"),
+        (["--round-seed", "-1"], "--round-seed -1"),
+        (["--report-dir", ""], "--report-dir is empty"),
+        (["--explain", ""], "--explain is empty"),
+        (["-m", "cpu or"], "Wrong expression passed to '-m'"),
         (["--against", "nope"], "neither a run nor a git revision: 'nope'"),
         (["--matrix", "elsewhere.toml"], "there is no such hardware matrix"),
         (["--gate", "lenient"], "invalid choice"),
@@ -34,7 +39,7 @@ def test_a_baseline_is_recorded_printed_and_then_holds(recorded_once, recorded):
 def test_bad_input_is_4_in_one_line_and_opens_no_run(make_project, arguments, says):
     done = make_project("loop").bench(*arguments)
     assert done.code == 4
-    assert says in done.err
+    assert sum(says in line for line in done.err.splitlines()) == 1
     assert "Traceback" not in done.out + done.err
     assert done.run_dir is None
 
@@ -66,6 +71,19 @@ def test_a_planted_slowdown_is_10_once_a_fresh_process_repeats_it(recorded):
     assert result["state"] == "regressed"
     assert result["detail"].endswith("; repeated in a fresh process")
     assert done.document["run"]["exit_code"] == 10
+
+
+def test_a_confirmation_sees_the_project_as_its_user_does(recorded):
+    loop = recorded.root / "benchmarks" / "test_loop.py"
+    options = '-m "not slow" -p no:cacheprovider -p no:hypothesispytest'
+    own = f"[pytest]\naddopts = {options}\npython_functions = time_*\n"
+    (recorded.root / "other.ini").write_text(own)
+    loop.write_text(loop.read_text().replace("def test_loop", "def time_loop"))
+    common = ["-c", "other.ini", "--hardware", "cpu", "-k", "time_loop"]
+    assert recorded.bench(*common, "--update-baseline", budget=3.0).code == 0
+    done = recorded.bench(*common, budget=TIMED, TOY_TURNS="60000")
+    assert done.code == 10, done.out
+    assert done.gate("loop", "duration")["detail"].endswith("; repeated in a fresh process")
 
 
 def test_a_slowdown_that_a_fresh_process_does_not_repeat_is_green(recorded):
@@ -186,11 +204,12 @@ def test_what_was_not_asked_for_did_not_vanish(recorded):
     assert recorded.run(one_file).code == 0
 
 
-def test_a_damaged_baseline_is_13(recorded):
+def test_a_damaged_baseline_is_13_before_anything_is_measured(recorded):
     recorded.baseline().write_text("{")
     done = recorded.bench("-k", "loss")
     assert done.code == 13
-    assert str(recorded.baseline()) in done.out
+    assert sum(str(recorded.baseline()) in line for line in done.out.splitlines()) == 1
+    assert done.run_dir is None
     assert "Traceback" not in done.out + done.err
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.finish import judged, ungated
+from harness.judging import judged, ungated
 from harness.measure.outcome import Cell, Effect, Finding
 from harness.results import Baselines
 from harness.results.baselines import CellBaseline, MetricBaseline, Origin
@@ -94,14 +94,20 @@ def test_a_regression_that_repeats_says_so():
     [
         ([cell(0.5)], "did not repeat in a fresh process"),
         ([cell(0.505)], "did not repeat in a fresh process"),
-        ([], "a fresh process gave no result"),
         ([cell(0.8, canary=1.3)], "did not repeat in a fresh process"),
     ],
-    ids=["gone", "within the floor", "no result", "noisy"],
+    ids=["gone", "within the floor", "noisy"],
 )
 def test_a_regression_that_does_not_repeat_is_taken_back(again, why):
     slow = cell(0.8)
     assert results(judged([slow], recorded(slow), Fresh(*again))) == [("inconclusive", why)]
+
+
+def test_a_regression_that_could_not_be_repeated_stands():
+    slow = cell(0.8)
+    ((state, detail),) = results(judged([slow], recorded(slow), Fresh()))
+    assert state == "regressed"
+    assert detail.endswith("could not be repeated in a fresh process")
 
 
 def test_only_the_suspects_are_measured_again_and_only_once():

@@ -17,7 +17,7 @@ def failed(make_long_lived):
         ("test_twice[cpu]", "ab.run() twice; use parametrize"),
         ("test_no_input[cpu]", "inputs/nothing.csv: no such input; ab.uses() takes an existing path"),
         ("test_arm_fails[cpu]", "here: the arm cannot run; mend it"),
-        ("test_nameless[cpu]", "the ab fixture needs OPTIMIZATION = Optimization(...) in the module"),
+        ("test_nameless[cpu]", "test_nameless.py: the ab fixture needs OPTIMIZATION = Optimization(...)"),
     ],
 )
 def test_each_is_named_in_one_line(failed, test, says):

@@ -83,6 +83,14 @@ def test_the_job_summary_is_appended_once_also_when_a_regression_is_confirmed(re
     assert summary.read_text() == "# Before\n" + (done.run_dir / "summary.md").read_text()
 
 
+def test_a_job_summary_that_cannot_be_written_does_not_lose_the_report(recorded):
+    done = recorded.bench("-k", "loss", GITHUB_STEP_SUMMARY=str(recorded.root))
+    assert done.code == 0, done.out + done.err
+    assert sum("$GITHUB_STEP_SUMMARY: Is a directory" in line for line in done.out.splitlines()) == 1
+    assert done.document["run"]["exit_code"] == 0
+    assert "report:" in done.out
+
+
 def test_explain_tells_how_a_verdict_was_reached(recorded_once):
     project, first = recorded_once
     told = project.run(project.command("--explain", "test_loop[cpu]"))
