@@ -8,12 +8,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from harness import render
 from harness.against import gated
@@ -53,13 +52,10 @@ class Seen:
     unreadable: Sequence[str]
 
 
-def finish(
-    session: Session, seen: Seen, plain: Iterable[Any], failed: int, color: bool
-) -> tuple[list[str], int]:
+def finish(session: Session, seen: Seen, failed: int, color: bool) -> tuple[list[str], int]:
     """Judge, gate and report a run; returns its closing lines and its exit code.
 
-    `plain` are pytest-benchmark's own benchmarks, `failed` counts tests that failed: then the exit
-    code is 1, whatever the gate says.
+    `failed` counts tests that failed: then the exit code is 1, whatever the gate says.
     """
     cells = settle(list(session.cells.values()))
     lines: list[str] = []
@@ -69,7 +65,6 @@ def finish(
     else:
         cells = ungated(cells) if session.settings.gate == "off" else gated(cells)
     session.resources.close()
-    session.keep_plain(plain)
     gone = [Vanished(nodeid=nodeid, detail=detail) for found in lost.values() for nodeid, detail in found]
     code = TESTS_FAILED if failed else _exit_code(session, cells, gone)
     session.run["finished"] = datetime.now(UTC).isoformat(timespec="seconds")

@@ -188,11 +188,13 @@ def pytest_runtest_makereport(
     session = item.config.stash.get(_session_key, None)
     if session is None:
         return report
-    if call.when == "call" and PLAIN in _fixtures(item):
-        session.keep_plain(_plain_benchmarks(item.config))
+    if call.when == "call" and PLAIN in _fixtures(item) and report.passed:
+        benchmarks = getattr(getattr(item.config, "_benchmarksession", None), "benchmarks", [])
+        session.keep_plain(benchmarks, item.nodeid)
     if PAIR in _fixtures(item) and call.excinfo is not None:
         told = str(call.excinfo.value).strip().splitlines()[:1]
-        kind = "skipped" if report.skipped else f"failed: {call.excinfo.typename}"
+        error = "" if call.excinfo.errisinstance(pytest.fail.Exception) else f": {call.excinfo.typename}"
+        kind = "skipped" if report.skipped else f"failed{error}"
         with suppress(HarnessError):  # a cell without a proper declaration is only a failed test
             session.note(_identity(item), ": ".join([kind, *told]))
     return report
@@ -221,9 +223,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         return
     from harness.finish import finish
 
-    plain = _plain_benchmarks(config)
     try:
-        closing, code = finish(run, _seen(config), plain, session.testsfailed, _has_color(config))
+        closing, code = finish(run, _seen(config), session.testsfailed, _has_color(config))
     except HarnessError as error:
         closing, code = [error.message], error.exit_code
     config.stash[_closing_key] = closing
@@ -248,10 +249,6 @@ class _PlainBenchmarks:
         # pytest-benchmark insists on its own object, so this one changes its class
         benchmark.__class__ = GuardedBenchmark
         return benchmark
-
-
-def _plain_benchmarks(config: pytest.Config) -> list[Any]:
-    return list(getattr(getattr(config, "_benchmarksession", None), "benchmarks", []))
 
 
 def _identity(item: pytest.Item) -> Identity:

@@ -192,7 +192,7 @@ class Session:
         """Measure the cell on this machine, or model it, or say why neither is possible."""
         known = self.cells.get(identity.nodeid)
         if known is not None and known.state != "not run" and _same_work(known, identity, declaration):
-            self.cells_to_measure -= 1
+            self.cells_to_measure -= known.state == "measured"
             return known
         reason = self._missing(identity)
         if reason is None:
@@ -208,13 +208,14 @@ class Session:
 
     def note(self, identity: Identity, reason: str) -> None:
         """Keep a cell that its own test failed or skipped, unless it was settled before that."""
-        if identity.nodeid not in self.cells:
+        known = self.cells.get(identity.nodeid)
+        if known is None or known.reason.startswith(("failed", "skipped")):
             self._keep(blank_cell(identity, reason))
 
-    def keep_plain(self, benchmarks: Iterable[Any]) -> None:
-        """Keep what pytest-benchmark measured since the last call."""
+    def keep_plain(self, benchmarks: Iterable[Any], nodeid: str) -> None:
+        """Keep what pytest-benchmark measured in the test `nodeid`, which has to have passed."""
         for bench in benchmarks:
-            if bench and bench.fullname not in self.plain:
+            if bench and bench.fullname == nodeid:
                 self.plain[bench.fullname] = save_plain(self.run_dir, plain_record(bench, self.here.name))
 
     def checkpoint(self, identity: Identity) -> Checkpoint | None:
@@ -254,13 +255,17 @@ class Session:
             return blank_cell(identity, "budget: used up by earlier cells; rerun with a larger --budget")
         self.on_start(identity.nodeid, self._started, self.cells_to_measure, left_s)
         began = time.perf_counter()
-        if self.base_tree is not None:
-            trees = (self.base_tree, settings.root)
-            cell = side_by_side(identity, trees, settings.matrix_path, left_s / waiting, settings.seed)
-        else:
-            cell = measure_cell(identity, declaration, Plan(budget_s=left_s / waiting, seed=settings.seed))
-        elapsed_s = time.perf_counter() - began
-        self.spent_s += elapsed_s
+        try:
+            if self.base_tree is not None:
+                trees = (self.base_tree, settings.root)
+                cell = side_by_side(identity, trees, settings.matrix_path, left_s / waiting, settings.seed)
+            else:
+                cell = measure_cell(
+                    identity, declaration, Plan(budget_s=left_s / waiting, seed=settings.seed)
+                )
+        finally:
+            elapsed_s = time.perf_counter() - began
+            self.spent_s += elapsed_s
         return replace(cell, elapsed_s=elapsed_s, seed=settings.seed)
 
 

@@ -195,7 +195,6 @@ def test_a_plain_benchmark_finished_before_a_kill_is_not_measured_again(make_pro
     assert found == {"test_first", "test_last"}
 
 
-@pytest.mark.xfail(strict=True, reason="a plain benchmark whose test failed is kept, and skipped on --resume")
 def test_a_plain_benchmark_that_failed_before_a_kill_still_fails_the_resumed_run(make_project):
     project = make_project("waits")
     file = project.root / "benchmarks" / "test_waits.py"

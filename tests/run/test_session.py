@@ -72,7 +72,6 @@ def test_known_cells_leave_their_share_to_the_others(tmp_path, shares):
     assert shares == [BUDGET_S / 2, BUDGET_S]
 
 
-@pytest.mark.xfail(strict=True, reason="Session.settle takes known modelled cells off the cells to measure")
 def test_known_modelled_cells_had_no_share_to_leave(tmp_path, shares):
     known = [known_cell(identity(0)), known_cell(identity(0, L4), "modelled")]
     session = opened(tmp_path, 3, known)
@@ -101,7 +100,6 @@ def test_a_settled_cell_is_not_overwritten_by_a_later_failure(tmp_path, shares):
     assert session.cells[identity(0).nodeid].state == "measured"
 
 
-@pytest.mark.xfail(strict=True, reason="Session._measure counts no time for an arm that raises")
 def test_an_arm_that_fails_late_has_used_its_time(tmp_path, shares, monkeypatch):
     clock = iter([0.0, 9.0, 9.0, 9.0])
     monkeypatch.setattr(under_test.time, "perf_counter", lambda: next(clock))
