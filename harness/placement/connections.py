@@ -81,7 +81,7 @@ def _compatible(groups: Segments, problem: Problem, rules: Rules) -> NDArray[np.
 def _link_gb_per_s(groups: Segments, problem: Problem) -> NDArray[np.float64]:
     """Bandwidth of the slowest GPU pair between two groups, shape (groups, groups)."""
     first, last = groups["first_gpu"], groups["first_gpu"] + groups["tp"]
-    matrix = problem.bandwidth_gb_per_s
+    matrix = problem.gpu_bandwidth()
     rows = np.array([matrix[a:b].min(axis=0) for a, b in zip(first, last, strict=True)])
     rows = rows.reshape(len(groups), len(matrix))
     columns = [rows[:, a:b].min(axis=1) for a, b in zip(first, last, strict=True)]

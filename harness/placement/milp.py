@@ -17,7 +17,7 @@ from harness.placement.highs import run_highs
 from harness.placement.plan import Solution, Stage, plan_of
 from harness.placement.problem import Problem
 from harness.placement.program import Floats, Program, Rows
-from harness.placement.rates import layer_range, require_fast_links, stage_rate
+from harness.placement.rates import DOCUMENTED_RATES, RateModel, require_fast_links
 from harness.placement.segments import TP_DEGREES, Rules, Segments
 
 Numbers = NDArray[np.intp]
@@ -56,7 +56,9 @@ class _Layout:
     cost: int
 
 
-def build_model(segments: Segments, problem: Problem, rules: Rules, goal: Goal) -> Milp:
+def build_model(
+    segments: Segments, problem: Problem, rules: Rules, goal: Goal, rates: RateModel = DOCUMENTED_RATES
+) -> Milp:
     """The MILP over these segments; of `rules` it takes the order rows and the big-M.
 
     Raises HarnessError when a link is slow enough to matter, because this model has no links.
@@ -67,7 +69,7 @@ def build_model(segments: Segments, problem: Problem, rules: Rules, goal: Goal) 
     rows = Rows()
     _cover_rows(rows, segments, problem, at)
     _gpu_rows(rows, problem, at)
-    _rate_rows(rows, segments, at, _big_m(segments, at.groups, problem, rules))
+    _rate_rows(rows, segments, at, _big_m(segments, at.groups, problem, rules, rates))
     rows.add(rows.block(1, 0, problem.config.max_pipeline_stages), at.z, 1)
     usd = np.array([gpu.usd_per_hour for gpu in problem.pool])
     money = rows.block(1, 0, 0)
@@ -166,7 +168,7 @@ def _order_rows(rows: Rows, at: _Layout) -> None:
     rows.add(order, at.z[earlier + 1], -1)
 
 
-def _big_m(segments: Segments, groups: Segments, problem: Problem, rules: Rules) -> Floats:
+def _big_m(segments: Segments, groups: Segments, problem: Problem, rules: Rules, rates: RateModel) -> Floats:
     """How far an unused group lets t rise: the fastest segment, or the documented value per type."""
     if not rules.big_m_per_type:
         return np.full(len(groups), float(np.max(segments["rate"], initial=0)))
@@ -176,8 +178,8 @@ def _big_m(segments: Segments, groups: Segments, problem: Problem, rules: Rules)
         gpu = problem.pool[index]
         # The documented value uses the largest TP that the count reaches, even one without segments.
         tp = max(degree for degree in TP_DEGREES if degree <= gpu.count)
-        fewest, most = layer_range(problem.config, gpu, tp)
+        fewest, most = rates.layer_range(problem.config, gpu, tp)
         fitting = sizes[(sizes >= fewest) & (sizes <= most)]
         largest = int(fitting.max()) if len(fitting) else int(sizes.max())
-        by_type[index] = 3 * stage_rate(problem.config, gpu.name, tp, largest)
+        by_type[index] = 3 * float(rates.tokens_per_s(problem.config, gpu, tp)[largest])
     return np.array([by_type[index] for index in groups["type"].tolist()])

@@ -9,7 +9,7 @@ from typing import Literal
 
 from harness.errors import EXIT_INFEASIBLE, HarnessError
 from harness.placement.problem import Config, Problem
-from harness.placement.rates import layer_range, link_rate, stage_rate
+from harness.placement.rates import DOCUMENTED_RATES, RateModel, link_rate
 from harness.placement.segments import Rules, tp_degrees
 
 Status = Literal["optimal", "feasible", "infeasible", "no plan found"]
@@ -92,9 +92,11 @@ def plan_of(stages: list[Stage], problem: Problem) -> Plan:
     return Plan(ordered, rate, math.fsum(price[stage.gpu_type] * stage.tp for stage in ordered))
 
 
-def verify_plan(plan: Plan, problem: Problem, rules: Rules) -> tuple[str, ...]:
+def verify_plan(
+    plan: Plan, problem: Problem, rules: Rules, rates: RateModel = DOCUMENTED_RATES
+) -> tuple[str, ...]:
     """What is wrong with a plan, recomputed from the problem alone; empty when nothing is."""
-    faults = [fault for stage in plan.stages for fault in _stage_faults(stage, problem, rules)]
+    faults = [fault for stage in plan.stages for fault in _stage_faults(stage, problem, rules, rates)]
     faults += _cover_faults(plan, problem)
     faults += _link_faults(plan, problem)
     used = [gpu for stage in plan.stages for gpu in stage.gpus]
@@ -117,7 +119,7 @@ def _same(a: float, b: float) -> bool:
     return math.isclose(a, b, rel_tol=_RELATIVE_TOLERANCE, abs_tol=1e-12)
 
 
-def _stage_faults(stage: Stage, problem: Problem, rules: Rules) -> list[str]:
+def _stage_faults(stage: Stage, problem: Problem, rules: Rules, rates: RateModel) -> list[str]:
     where = f"stage of layers {stage.first_layer}-{stage.last_layer}"
     index = next((i for i, gpu in enumerate(problem.pool) if gpu.name == stage.gpu_type), None)
     if index is None:
@@ -134,9 +136,10 @@ def _stage_faults(stage: Stage, problem: Problem, rules: Rules) -> list[str]:
         faults.append(f"{where}: {stage.gpus} is not an aligned block of {stage.tp} GPUs")
     faults += [
         f"{where}: {fault}"
-        for fault in _size_faults(stage, problem.config, layer_range(problem.config, gpu, stage.tp))
+        for fault in _size_faults(stage, problem.config, rates.layer_range(problem.config, gpu, stage.tp))
     ]
-    rate = stage_rate(problem.config, gpu.name, stage.tp, stage.layers) if stage.layers > 0 else math.nan
+    by_layers = rates.tokens_per_s(problem.config, gpu, stage.tp)
+    rate = float(by_layers[stage.layers]) if 0 < stage.layers < len(by_layers) else math.nan
     if not _same(stage.tokens_per_s, rate):
         faults.append(f"{where}: makes {rate} tokens/s, not {stage.tokens_per_s}")
     return faults
@@ -163,7 +166,7 @@ def _cover_faults(plan: Plan, problem: Problem) -> list[str]:
 
 def _link_faults(plan: Plan, problem: Problem) -> list[str]:
     """Neighbours whose masters' link carries fewer tokens than the plan promises."""
-    matrix = problem.bandwidth_gb_per_s
+    matrix = problem.gpu_bandwidth()
     faults = []
     placed = [stage.gpus[0] for stage in plan.stages if stage.gpus and max(stage.gpus) < len(matrix)]
     for here, there in itertools.pairwise(placed):

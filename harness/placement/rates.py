@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from harness.errors import HarnessError
-from harness.placement.problem import Config, GpuType, Problem
+from harness.placement.problem import Config, Floats, GpuSpec, GpuType, Problem
 
 GIB = 2**30
 
 
 @dataclass(frozen=True, slots=True)
-class GpuSpec:
-    """Dense half-precision peak, memory bandwidth, and the fraction of the peak that is reached."""
+class RateModel:
+    """How fast a stage is and what it may hold, per (config, GPU type, tensor-parallel degree).
 
-    tflops: float
-    memory_gb_per_s: float
-    efficiency: float
+    `layer_range` gives the fewest and most layers that memory allows, (1, 0) when none fits.
+    `tokens_per_s` and `prefill_s` (seconds that one prompt of `sequence_length` tokens spends in the
+    stage) are per number of layers, shape (layers + 1,); 0 tokens/s where a stage cannot be.
+    """
+
+    name: str
+    layer_range: Callable[[Config, GpuType, int], tuple[int, int]]
+    tokens_per_s: Callable[[Config, GpuType, int], Floats]
+    prefill_s: Callable[[Config, GpuType, int], Floats]
 
 
 GPU_SPECS: dict[str, GpuSpec] = {
@@ -42,13 +51,18 @@ def tp_efficiency(tp: int) -> float:
     return _TP_EFFICIENCY.get(tp, _LARGE_TP_EFFICIENCY)
 
 
-def stage_rate(config: Config, gpu: str, tp: int, layers: int) -> float:
-    """Tokens/s of a stage of `layers` layers on `tp` GPUs of type `gpu`, prefill only.
+def spec_of(gpu: GpuType) -> GpuSpec:
+    """The type's own figures, else those of the table."""
+    return gpu.spec or GPU_SPECS[gpu.name]
+
+
+def stage_rate(config: Config, gpu: GpuType, tp: int, layers: int) -> float:
+    """Tokens/s of a stage of `layers` layers on `tp` GPUs of this type, prefill only.
 
     A roofline: B*S / max(compute time, memory time) * tp * tp_efficiency, with
     n*(8BSD^2 + 4BS^2D + 16BSD^2) operations and 12nD^2 + BSD elements moved.
     """
-    spec = GPU_SPECS[gpu]
+    spec = spec_of(gpu)
     tokens, d = config.batch_size * config.sequence_length, config.d_model
     operations = layers * tokens * (24.0 * d * d + 4.0 * config.sequence_length * d)
     compute_s = operations / (spec.tflops * 1e12 * spec.efficiency)
@@ -82,6 +96,20 @@ def layer_range(config: Config, gpu: GpuType, tp: int) -> tuple[int, int]:
     return (fewest, most) if most else (1, 0)
 
 
+def stage_rates(config: Config, gpu: GpuType, tp: int) -> Floats:
+    """`stage_rate` of 0 to all layers, 0 tokens/s for none; shape (layers + 1,)."""
+    return np.array([0.0, *(stage_rate(config, gpu, tp, n) for n in range(1, config.num_decoder_layers + 1))])
+
+
+def stage_prefill_s(config: Config, gpu: GpuType, tp: int) -> Floats:
+    """Seconds that one prompt spends in a stage: its share of a batch, since compute time is linear."""
+    with np.errstate(divide="ignore"):
+        return config.sequence_length / stage_rates(config, gpu, tp)
+
+
+DOCUMENTED_RATES = RateModel("documented", layer_range, stage_rates, stage_prefill_s)
+
+
 def link_rate(config: Config, gb_per_s: float) -> float:
     """Tokens/s that a link of `gb_per_s` carries: one hidden state of D elements per token."""
     return gb_per_s * GIB / (config.d_model * config.bytes_per_element)
@@ -90,7 +118,7 @@ def link_rate(config: Config, gb_per_s: float) -> float:
 def require_fast_links(problem: Problem, fastest_tokens_per_s: float) -> None:
     """HarnessError when some link could limit a stage: for models that leave the links out."""
     # A group's own links are charged (tp - 1) / tp of their bandwidth, so half at the least.
-    slowest = float(problem.bandwidth_gb_per_s.min())
+    slowest = float(problem.type_bandwidth()[0].min())
     carried = link_rate(problem.config, slowest / 2)
     if carried < fastest_tokens_per_s:
         raise HarnessError(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from harness.errors import HarnessError
 from harness.placement.problem import GpuType, Problem
-from harness.placement.rates import layer_range, stage_rate
+from harness.placement.rates import DOCUMENTED_RATES, RateModel
 
 TP_DEGREES = (1, 2, 4, 8)
 
@@ -82,17 +82,24 @@ def tp_degrees(gpu: GpuType, rules: Rules) -> tuple[int, ...]:
 
 
 def stage_sizes(
-    problem: Problem, gpu: GpuType, tp: int, sizes: Iterable[int], rules: Rules
+    problem: Problem,
+    gpu: GpuType,
+    tp: int,
+    sizes: Iterable[int],
+    rules: Rules,
+    rates: RateModel = DOCUMENTED_RATES,
 ) -> tuple[int, ...]:
     """The sizes that a stage on `tp` GPUs of this type may have: memory and the floors allow them."""
-    fewest, most = layer_range(problem.config, gpu, tp)
+    fewest, most = rates.layer_range(problem.config, gpu, tp)
     if rules.one_layer_always_fits:
         most = max(most, 1)
     fewest = max(fewest, problem.config.min_layers_per_stage)
     return tuple(sorted({size for size in sizes if fewest <= size <= most}))
 
 
-def enumerate_segments(problem: Problem, sizes: Iterable[int], rules: Rules) -> Segments:
+def enumerate_segments(
+    problem: Problem, sizes: Iterable[int], rules: Rules, rates: RateModel = DOCUMENTED_RATES
+) -> Segments:
     """Every segment: (type, TP group, first layer, size), as an array of dtype `SEGMENT`.
 
     Ordered by type, TP, group, size, start. A size outside 1..layers raises HarnessError.
@@ -106,19 +113,21 @@ def enumerate_segments(problem: Problem, sizes: Iterable[int], rules: Rules) -> 
             allowed=f"1 to {problem.layers} layers",
         )
     parts = [
-        _class_segments(problem, index, tp, stage_sizes(problem, gpu, tp, chosen, rules))
+        _class_segments(problem, index, tp, stage_sizes(problem, gpu, tp, chosen, rules, rates), rates)
         for index, gpu in enumerate(problem.pool)
         for tp in tp_degrees(gpu, rules)
     ]
     return np.concatenate([np.empty(0, SEGMENT), *parts])
 
 
-def _class_segments(problem: Problem, index: int, tp: int, sizes: tuple[int, ...]) -> Segments:
+def _class_segments(
+    problem: Problem, index: int, tp: int, sizes: tuple[int, ...], model: RateModel
+) -> Segments:
     """Segments of one (type, TP): the cross product of its groups with its (size, start) pairs."""
     gpu = problem.pool[index]
     groups = gpu.count // tp
     counts = np.array([problem.layers - size + 1 for size in sizes], dtype=np.intp)
-    rates = np.array([stage_rate(problem.config, gpu.name, tp, size) for size in sizes], dtype=np.float64)
+    rates = model.tokens_per_s(problem.config, gpu, tp)[list(sizes)]
     per_group = int(counts.sum())
     part = np.empty((groups, per_group), SEGMENT)
     part["type"], part["tp"] = index, tp

@@ -66,7 +66,7 @@ def every_plan():  # type: ignore[no-untyped-def]
 def _every_plan(problem: Problem, sizes: tuple[int, ...]) -> Iterator[tuple[float, float]]:
     config, pool = problem.config, problem.pool
     kinds = [
-        (index, tp, n, stage_rate(config, gpu.name, tp, n), tp * gpu.usd_per_hour)
+        (index, tp, n, stage_rate(config, gpu, tp, n), tp * gpu.usd_per_hour)
         for (index, gpu), tp, n in itertools.product(enumerate(pool), (1, 2, 4, 8), sizes)
         if n >= config.min_layers_per_stage
         and stage_memory_gb(config, tp, n) <= gpu.memory_gb

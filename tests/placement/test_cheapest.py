@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.placement.cheapest import cheapest_per_token, cheapest_plan, stage_kinds
+from harness.placement.cheapest import cheapest_per_token, cheapest_plan
 from harness.placement.milp import Goal, build_model, solve
 from harness.placement.plan import verify_plan
 from harness.placement.problem import Problem
@@ -20,6 +20,7 @@ from harness.placement.segments import (
     enumerate_segments,
     fine_sizes,
 )
+from harness.placement.stages import stage_table
 
 EveryPlan = Callable[[Problem, tuple[int, ...]], Iterator[tuple[float, float]]]
 
@@ -52,8 +53,7 @@ def test_cheapest_token_of_the_medium_pool(
 
 def test_the_thresholds_of_the_medium_pool(medium: Problem) -> None:
     for rules, count in ((CORRECTED, 170), (DOCUMENTED, 131)):
-        kinds = stage_kinds(medium, all_sizes(40), rules)
-        assert len({kind.tokens_per_s for kind in kinds}) == count
+        assert len(stage_table(medium, rules).thresholds) == count
 
 
 @pytest.mark.parametrize(
@@ -61,14 +61,14 @@ def test_the_thresholds_of_the_medium_pool(medium: Problem) -> None:
     [(1, 2.0), (2902, 2.2), (3055, 2.4), (6305, 2.9), (7418, 3.6), (11822, 5.0), (17882, 8.0)],
 )
 def test_corners_of_the_front(medium: Problem, floor: float, usd_per_hour: float) -> None:
-    kinds = stage_kinds(medium, all_sizes(40), CORRECTED)
-    assert cheapest_plan(medium, kinds, floor).require().usd_per_hour == pytest.approx(usd_per_hour)
+    table = stage_table(medium)
+    assert cheapest_plan(medium, table, floor).require().usd_per_hour == pytest.approx(usd_per_hour)
 
 
 def test_no_plan_is_fast_enough(medium: Problem) -> None:
-    kinds = stage_kinds(medium, all_sizes(40), CORRECTED)
-    assert cheapest_plan(medium, kinds, 21_500).status == "infeasible"
-    assert cheapest_plan(medium, kinds, 1e9).status == "infeasible"
+    table = stage_table(medium)
+    assert cheapest_plan(medium, table, 21_500).status == "infeasible"
+    assert cheapest_plan(medium, table, 1e9).status == "infeasible"
 
 
 def test_a_pool_that_holds_nothing(tiny: Problem) -> None:

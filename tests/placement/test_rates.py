@@ -21,7 +21,7 @@ from harness.placement.rates import (
 def test_rate_of_a_stage(medium: Problem) -> None:
     # 1.74483e9 operations per token and layer; 312 TFLOPS at 60 %, 4 GPUs at 80 %.
     by_hand = 312e12 * 0.6 * 4 * 0.8 / (40 * 1.744830464e9)
-    rate = stage_rate(medium.config, "A100", 4, 40)
+    rate = stage_rate(medium.config, medium.pool[0], 4, 40)
     assert rate == pytest.approx(8583.07, abs=0.005)
     assert rate == pytest.approx(by_hand, rel=1e-9)
 
@@ -29,7 +29,7 @@ def test_rate_of_a_stage(medium: Problem) -> None:
 def test_rate_is_memory_bound_for_one_short_request(medium: Problem) -> None:
     config = replace(medium.config, batch_size=1, sequence_length=1)
     moved = (12 * 8192**2 * 40 + 8192) * 2
-    assert stage_rate(config, "T4", 1, 40) == pytest.approx(320e9 / moved)
+    assert stage_rate(config, medium.pool[4], 1, 40) == pytest.approx(320e9 / moved)
 
 
 def test_tp_efficiency_falls() -> None:
