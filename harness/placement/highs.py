@@ -101,3 +101,32 @@ def _status(highs: Any, found: bool) -> Status:
 def _finite(value: float) -> float:
     """HiGHS writes its infinity where it has no figure; NaN is ours."""
     return value if abs(value) < highspy.kHighsInf else math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class LpOutcome:
+    """An optimal basis: a figure per column, and per row what one more unit of its bound is worth."""
+
+    values: Floats
+    objective: float
+    duals: Floats
+
+
+def run_lp(program: Program) -> LpOutcome | None:
+    """The optimum of the relaxation, whole columns or not; None when the rows contradict each other."""
+    highs: Any = highspy.Highs()  # type: ignore[no-untyped-call]
+    highs.setOptionValue("output_flag", False)
+    highs.setOptionValue("threads", 1)
+    model = _highs_model(program)
+    model.integrality_ = []
+    if highs.passModel(model) == highspy.HighsStatus.kError:
+        raise HarnessError("HiGHS refused the model", exit_code=EXIT_INFRASTRUCTURE)
+    highs.run()
+    if _status(highs, True) == "infeasible":
+        return None
+    solution = highs.getSolution()
+    return LpOutcome(
+        values=np.asarray(solution.col_value),
+        objective=float(highs.getInfo().objective_function_value),
+        duals=np.asarray(solution.row_dual),
+    )
