@@ -28,16 +28,21 @@ class AdditiveLimit:
 
 
 def cheapest_choice(
-    table: StageTable, tokens_per_s: float, limits: Sequence[AdditiveLimit] = ()
+    table: StageTable,
+    tokens_per_s: float,
+    limits: Sequence[AdditiveLimit] = (),
+    cost: Floats | None = None,
 ) -> Choice | None:
     """The cheapest stages that all reach `tokens_per_s`; None when there are none.
 
-    min sum usd*y with sum layers*y = all layers, sum y <= the most stages, sum tp*y <= the type's GPUs.
+    min sum cost*y with sum layers*y = all layers, sum y <= the most stages, sum tp*y <= the type's GPUs.
+    `cost` of a stage, shape (C, L + 1), is in USD/h if not given.
     """
     kinds, layers = np.nonzero((table.tokens_per_s >= tokens_per_s) & (table.tokens_per_s > 0))
     if not len(kinds):
         return None
-    found = run_highs(_program(table, kinds, layers, limits))
+    each = (table.usd_per_hour[table.type] * table.tp)[kinds] if cost is None else cost[kinds, layers]
+    found = run_highs(_program(table, kinds, layers, limits, each))
     if found.values is None:
         return None
     counts = np.rint(found.values).astype(int)
@@ -55,7 +60,11 @@ def cheapest_plan(problem: Problem, table: StageTable, tokens_per_s: float) -> S
 
 
 def _program(
-    table: StageTable, kinds: np.ndarray, layers: np.ndarray, limits: Sequence[AdditiveLimit]
+    table: StageTable,
+    kinds: np.ndarray,
+    layers: np.ndarray,
+    limits: Sequence[AdditiveLimit],
+    cost: Floats,
 ) -> Program:
     """One integer column per kind of stage; rows for layers, stages, the GPUs of each type and the limits."""
     columns = np.arange(len(kinds))
@@ -68,7 +77,7 @@ def _program(
         rows.add(rows.block(1, -np.inf, limit.most), columns, limit.share[kinds, layers])
     return rows.program(
         maximise=False,
-        objective=table.usd_per_hour[types] * tp,
+        objective=cost,
         lower=np.zeros(len(kinds)),
         upper=np.full(len(kinds), float(table.most_stages)),
         integer=np.ones(len(kinds), dtype=np.bool_),
