@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from harness.errors import EXIT_INFEASIBLE, HarnessError
 from harness.placement.problem import Config, Problem
-from harness.placement.rates import DOCUMENTED_RATES, RateModel, link_rate
+from harness.placement.rates import DOCUMENTED_RATES, RateModel, stage_link_rate
 from harness.placement.segments import Rules, tp_degrees
 
 Status = Literal["optimal", "feasible", "infeasible", "no plan found"]
@@ -40,7 +43,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Stages in layer order; `tokens_per_s` is what the slowest of them allows."""
+    """Stages in layer order; `tokens_per_s` is what the slowest stage or link between them allows."""
 
     stages: tuple[Stage, ...]
     tokens_per_s: float
@@ -87,7 +90,7 @@ def plan_of(stages: list[Stage], problem: Problem) -> Plan:
     """The plan these stages make, in layer order, with its throughput and cost."""
     price = {gpu.name: gpu.usd_per_hour for gpu in problem.pool}
     ordered = tuple(sorted(stages, key=lambda stage: stage.first_layer))
-    rate = min(stage.tokens_per_s for stage in ordered)
+    rate = min([stage.tokens_per_s for stage in ordered] + _link_rates(ordered, problem))
     # fsum: the cost of a plan must not depend on the order of its stages.
     return Plan(ordered, rate, math.fsum(price[stage.gpu_type] * stage.tp for stage in ordered))
 
@@ -110,7 +113,9 @@ def verify_plan(
     if not _same(plan.usd_per_hour, cost):
         faults.append(f"costs {cost} usd/h, not {plan.usd_per_hour}")
     slowest = min((stage.tokens_per_s for stage in plan.stages), default=math.nan)
-    if not _same(plan.tokens_per_s, slowest):
+    # Above what the links carry is a fault of its own; below it, the plan undersells itself.
+    linked = min([slowest, *_link_rates(_placed(plan, problem), problem)])
+    if not (_same(plan.tokens_per_s, slowest) or _same(plan.tokens_per_s, linked)):
         faults.append(f"the slowest stage makes {slowest} tokens/s, the plan says {plan.tokens_per_s}")
     return tuple(faults)
 
@@ -165,11 +170,23 @@ def _cover_faults(plan: Plan, problem: Problem) -> list[str]:
 
 
 def _link_faults(plan: Plan, problem: Problem) -> list[str]:
-    """Neighbours whose masters' link carries fewer tokens than the plan promises."""
-    matrix = problem.gpu_bandwidth()
-    faults = []
-    placed = [stage.gpus[0] for stage in plan.stages if stage.gpus and max(stage.gpus) < len(matrix)]
-    for here, there in itertools.pairwise(placed):
-        if link_rate(problem.config, matrix[here, there]) < plan.tokens_per_s:
-            faults.append(f"the link from GPU {here} to GPU {there} is slower than the plan")
-    return faults
+    """Neighbours whose links carry fewer tokens than the plan promises."""
+    placed = _placed(plan, problem)
+    return [
+        f"the link from GPU {here.gpus[0]} to GPU {there.gpus[0]} is slower than the plan"
+        for (here, there), rate in zip(itertools.pairwise(placed), _link_rates(placed, problem), strict=True)
+        if rate < plan.tokens_per_s
+    ]
+
+
+def _placed(plan: Plan, problem: Problem) -> tuple[Stage, ...]:
+    """The stages whose GPUs the pool has."""
+    return tuple(stage for stage in plan.stages if stage.gpus and max(stage.gpus) < problem.gpus)
+
+
+def _link_rates(stages: Sequence[Stage], problem: Problem) -> list[float]:
+    """Tokens/s from each stage to the next."""
+    if len(stages) < 2:
+        return []
+    rates = stage_link_rate(problem, [stage.gpus for stage in stages])
+    return [float(rate) for rate in np.diagonal(rates, offset=1)]

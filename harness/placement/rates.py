@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.errors import HarnessError
 from harness.placement.problem import Config, Floats, GpuSpec, GpuType, Problem
@@ -115,12 +116,43 @@ def link_rate(config: Config, gb_per_s: float) -> float:
     return gb_per_s * GIB / (config.d_model * config.bytes_per_element)
 
 
-def require_fast_links(problem: Problem, fastest_tokens_per_s: float) -> None:
-    """HarnessError when some link could limit a stage: for models that leave the links out."""
+def stage_link_rate(problem: Problem, groups: Sequence[Sequence[int]]) -> Floats:
+    """Tokens/s from each group of GPUs (numbers, the master first) to each other, shape (groups, groups).
+
+    `link_rate` of the least of three bandwidths: between the masters, and inside either group its
+    slowest link times (tp - 1) / tp; a single GPU has no links inside.
+    """
+    matrix = problem.bandwidth_gb_per_s
+    if len(matrix) != problem.gpus:
+        firsts = np.array(problem.first_gpus)
+        places = [np.searchsorted(firsts, np.array(group), side="right") - 1 for group in groups]
+    else:
+        places = [np.array(group) for group in groups]
+    masters = np.array([place[0] for place in places], dtype=np.intp)
+    inside = np.array([_inside_gb_per_s(matrix, place) for place in places])
+    slowest = np.minimum(matrix[np.ix_(masters, masters)], np.minimum(inside[:, None], inside[None, :]))
+    carried: Floats = slowest * link_rate(problem.config, 1.0)
+    return carried
+
+
+def _inside_gb_per_s(matrix: Floats, place: NDArray[np.intp]) -> float:
+    tp = len(place)
+    pairs = matrix[np.ix_(place, place)][~np.eye(tp, dtype=np.bool_)]
+    return float(np.min(pairs, initial=np.inf)) * (tp - 1) / tp if tp > 1 else np.inf
+
+
+def links_may_bind(problem: Problem, fastest_tokens_per_s: float) -> bool:
+    """Whether some link could limit a stage of this rate."""
     # A group's own links are charged (tp - 1) / tp of their bandwidth, so half at the least.
     slowest = float(problem.type_bandwidth()[0].min())
+    return link_rate(problem.config, slowest / 2) < fastest_tokens_per_s
+
+
+def require_fast_links(problem: Problem, fastest_tokens_per_s: float) -> None:
+    """HarnessError when some link could limit a stage: for models that leave the links out."""
+    slowest = float(problem.type_bandwidth()[0].min())
     carried = link_rate(problem.config, slowest / 2)
-    if carried < fastest_tokens_per_s:
+    if links_may_bind(problem, fastest_tokens_per_s):
         raise HarnessError(
             f"the slowest link has {slowest:g} GB/s and may limit the fastest stage",
             where="network_bandwidth.csv",

@@ -73,6 +73,19 @@ def test_a_link_slower_than_the_plan(plan: Plan, medium: Problem) -> None:
     assert faults == ("the link from GPU 32 to GPU 36 is slower than the plan",)
 
 
+def test_slow_links_inside_a_group_and_between_masters_count(plan: Plan, medium: Problem) -> None:
+    """0.08 GB/s inside V100 32-35 carry 3/4 of what they would between masters."""
+    links = np.array(medium.bandwidth_gb_per_s)
+    links[34, 33] = 0.08
+    problem = replace(medium, bandwidth_gb_per_s=links)
+    assert len(verify_plan(plan, problem, CORRECTED)) == 1
+    slow = plan_of(list(plan.stages), problem)
+    assert slow.tokens_per_s == pytest.approx(0.08 * 0.75 * 2**30 / (8192 * 2))
+    assert verify_plan(slow, problem, CORRECTED) == ()
+    wrong = replace(slow, tokens_per_s=slow.tokens_per_s / 2)
+    assert any("the plan says" in fault for fault in verify_plan(wrong, problem, CORRECTED))
+
+
 def test_no_plan_is_an_answer_with_its_own_exit_code() -> None:
     with pytest.raises(HarnessError, match="no plan: infeasible") as raised:
         Solution("infeasible", None).require()

@@ -12,6 +12,7 @@ from harness.placement.rates import (
     layer_range,
     link_rate,
     require_fast_links,
+    stage_link_rate,
     stage_memory_gb,
     stage_rate,
     tp_efficiency,
@@ -69,3 +70,23 @@ def test_links(medium: Problem) -> None:
     slow = replace(medium, bandwidth_gb_per_s=np.full((64, 64), 0.5))
     with pytest.raises(HarnessError, match=r"0\.5 GB/s.*at least 0\.763 GB/s"):
         require_fast_links(slow, 25_000)
+
+
+def test_a_link_is_as_slow_as_its_slowest_part(medium: Problem) -> None:
+    """min(inside the source * (tp - 1) / tp, between the masters, inside the target * (tp - 1) / tp)."""
+    links = np.full((64, 64), 600.0)
+    links[0, 1] = 100.0  # inside group (0, 1, 2, 3)
+    links[0, 32] = 60.0  # between the masters, this way only
+    problem = replace(medium, bandwidth_gb_per_s=links)
+    rates = stage_link_rate(problem, [(0, 1, 2, 3), (32, 33), (40,)])
+    gb_per_s = rates / link_rate(medium.config, 1.0)
+    assert gb_per_s == pytest.approx(np.array([[75, 60, 75], [75, 300, 300], [75, 300, 600]]))
+
+
+def test_links_of_a_matrix_per_type(medium: Problem) -> None:
+    """The same links, given per type, carry the same."""
+    per_type = np.arange(1.0, 26.0).reshape(5, 5)
+    typed = replace(medium, bandwidth_gb_per_s=per_type)
+    spread = replace(medium, bandwidth_gb_per_s=typed.gpu_bandwidth())
+    groups = [(0, 1), (8,), (32, 33, 34, 35), (44, 45), (63,)]
+    assert np.array_equal(stage_link_rate(typed, groups), stage_link_rate(spread, groups))
