@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from harness.placement.problem import Config, GpuType, Problem
 from harness.placement.rates import stage_memory_gb, stage_rate
 from harness.placement.reader import read_problem
+from harness.placement.stages import Choice, StageTable
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "placement"
 
@@ -90,3 +91,57 @@ def _every_plan(problem: Problem, sizes: tuple[int, ...]) -> Iterator[tuple[floa
 
     free = tuple(gpu.count for gpu in pool)
     yield from extend(0, config.num_decoder_layers, config.max_pipeline_stages, free, float("inf"), 0.0)
+
+
+@pytest.fixture(scope="session")
+def small_tables() -> st.SearchStrategy[StageTable]:
+    """Up to 3 types, 4 GPUs each, 5 layers, 4 stages; any rates and latencies, with many ties."""
+    return _small_tables()
+
+
+@st.composite
+def _small_tables(draw: st.DrawFn) -> StageTable:
+    layers = draw(st.integers(1, 5))
+    gpus = draw(st.lists(st.integers(1, 4), min_size=1, max_size=3))
+    kinds = [(index, tp) for index, count in enumerate(gpus) for tp in (1, 2, 4) if tp <= count]
+    size = len(kinds) * layers
+    rates = draw(st.lists(st.integers(0, 6), min_size=size, max_size=size))
+    latencies = draw(st.lists(st.integers(1, 12), min_size=size, max_size=size))
+    table = np.zeros((len(kinds), layers + 1))
+    table[:, 1:] = np.reshape(rates, (len(kinds), layers)) * 7.5
+    prefill_s = np.full_like(table, np.inf)
+    prefill_s[:, 1:] = np.reshape(latencies, (len(kinds), layers)) / 10
+    prices = draw(st.lists(st.integers(1, 9), min_size=len(gpus), max_size=len(gpus)))
+    return StageTable(
+        layers=layers,
+        most_stages=draw(st.integers(1, 4)),
+        gpus=np.array(gpus),
+        usd_per_hour=np.array(prices) / 10,
+        type=np.array([index for index, _ in kinds]),
+        tp=np.array([tp for _, tp in kinds]),
+        tokens_per_s=table,
+        prefill_s=np.where(table > 0, prefill_s, np.inf),
+    )
+
+
+@pytest.fixture(scope="session")
+def every_choice():  # type: ignore[no-untyped-def]
+    """Every multiset of (class, layers) that a table allows, by recursion over stages."""
+    return _every_choice
+
+
+def _every_choice(table: StageTable) -> Iterator[Choice]:
+    kinds = [(int(c), int(n)) for c, n in np.argwhere(table.tokens_per_s > 0)]
+
+    def extend(first: int, layers: int, stages: int, free: tuple[int, ...]) -> Iterator[Choice]:
+        if layers == 0:
+            yield ()
+            return
+        for position in range(first, len(kinds) if stages else 0):
+            kind, n = kinds[position]
+            index, tp = int(table.type[kind]), int(table.tp[kind])
+            if n <= layers and tp <= free[index]:
+                left = tuple(count - tp * (i == index) for i, count in enumerate(free))
+                yield from (((kind, n), *rest) for rest in extend(position, layers - n, stages - 1, left))
+
+    yield from extend(0, table.layers, table.most_stages, tuple(table.gpus.tolist()))
