@@ -58,7 +58,7 @@ class HeatCell:
     detail: str = ""
 
 
-def _element(parent: ET.Element, tag: str, text: str = "", **attributes: str | float) -> ET.Element:
+def element(parent: ET.Element, tag: str, text: str = "", **attributes: str | float) -> ET.Element:
     """A child element; `stroke_width=` writes `stroke-width=`, `class_=` writes `class=`."""
     named = {
         name.rstrip("_").replace("_", "-"): f"{value:.1f}" if isinstance(value, float) else str(value)
@@ -70,9 +70,8 @@ def _element(parent: ET.Element, tag: str, text: str = "", **attributes: str | f
     return element
 
 
-def _canvas(
-    width: float, height: float, identity: str, title: str, description: str, kind: str
-) -> ET.Element:
+def canvas(width: float, height: float, identity: str, title: str, description: str, kind: str) -> ET.Element:
+    """An empty `<svg>` of this size in pixels; title and description are read aloud in its place."""
     svg = ET.Element(
         "svg",
         {
@@ -80,12 +79,13 @@ def _canvas(
             "class": f"chart {kind}", "role": "img", "aria-labelledby": f"{identity}-title {identity}-desc",
         },
     )  # fmt: skip
-    _element(svg, "title", title, id=f"{identity}-title")
-    _element(svg, "desc", description, id=f"{identity}-desc")
+    element(svg, "title", title, id=f"{identity}-title")
+    element(svg, "desc", description, id=f"{identity}-desc")
     return svg
 
 
-def _markup(svg: ET.Element) -> str:
+def markup(svg: ET.Element) -> str:
+    """The element as text, for a page or a file."""
     return ET.tostring(svg, encoding="unicode")
 
 
@@ -132,46 +132,46 @@ def forest_plot(points: Sequence[ForestPoint], *, identity: str = "forest") -> s
         f"{numbers.several(len(points), 'ratio')} of optimized to baseline on a logarithmic axis. "
         + "; ".join(f"{p.label}, {p.detail}: {p.figures}, {p.verdict}, {p.provenance}" for p in points[:8])
     )
-    svg = _canvas(WIDTH, height, identity, "Effect of each optimization", description, "forest")
+    svg = canvas(WIDTH, height, identity, "Effect of each optimization", description, "forest")
     axis = _Axis(*_bounds(points))
     for tick in axis.ticks():
         x = axis.at(tick)
-        _element(svg, "line", x1=x, x2=x, y1=_TOP - 8, y2=height - 10, class_="one" if tick == 1 else "grid")
-        _element(svg, "text", f"{tick:g}", x=x, y=_TOP - 14, text_anchor="middle", class_="tick")
+        element(svg, "line", x1=x, x2=x, y1=_TOP - 8, y2=height - 10, class_="one" if tick == 1 else "grid")
+        element(svg, "text", f"{tick:g}", x=x, y=_TOP - 14, text_anchor="middle", class_="tick")
     for number, point in enumerate(points):
         _forest_row(svg, axis, point, float(_TOP + _ROW * number))
-    return _markup(svg)
+    return markup(svg)
 
 
 def _forest_row(svg: ET.Element, axis: _Axis, point: ForestPoint, top: float) -> None:
     middle = top + _ROW / 2
-    row = _element(svg, "g", class_=f"row {_class(point.verdict)}")
-    _element(
+    row = element(svg, "g", class_=f"row {_class(point.verdict)}")
+    element(
         row, "title", f"{point.label}, {point.detail}: {point.figures}, {point.verdict}, {point.provenance}"
     )
     if top > _TOP:
-        _element(row, "line", x1=0, x2=WIDTH, y1=top, y2=top, class_="rule")
-    _element(row, "text", clip(printable(point.label), 38), x=0, y=middle - 3, class_="name")
-    _element(row, "text", clip(printable(point.detail), 46), x=0, y=middle + 13, class_="detail")
+        element(row, "line", x1=0, x2=WIDTH, y1=top, y2=top, class_="rule")
+    element(row, "text", clip(printable(point.label), 38), x=0, y=middle - 3, class_="name")
+    element(row, "text", clip(printable(point.detail), 46), x=0, y=middle + 13, class_="detail")
     for low, high in point.claims:
         left, right = axis.at(max(low, 0.0)), axis.at(high)
-        _element(
+        element(
             row, "rect", x=left, y=middle - 13, width=max(right - left, 2.0), height=26, rx=3, class_="claim"
         )
     if point.noise:
         left, right = axis.at(point.noise[0]), axis.at(point.noise[1])
-        _element(row, "rect", x=left, y=top, width=max(right - left, 1.0), height=_ROW, class_="noise")
-    _element(
+        element(row, "rect", x=left, y=top, width=max(right - left, 1.0), height=_ROW, class_="noise")
+    element(
         row, "line", x1=axis.at(point.low), x2=axis.at(point.high), y1=middle, y2=middle, class_="interval"
     )
     _marker(row, axis, point, middle)
     right = WIDTH - _RIGHT + 20
-    _element(row, "text", point.figures, x=right, y=middle - 3, class_="figure")
+    element(row, "text", point.figures, x=right, y=middle - 3, class_="figure")
     state = f"{SYMBOLS.get(point.verdict, '')} {point.verdict} · {point.provenance}"
     if point.noise:
         # Half the band's width: on a wide axis the band itself may be thinner than a pixel.
         state += f" · noise {numbers.percent((point.noise[1] - point.noise[0]) / 2)}"
-    _element(row, "text", state, x=right, y=middle + 13, class_="state")
+    element(row, "text", state, x=right, y=middle + 13, class_="state")
 
 
 def _class(verdict: str) -> str:
@@ -182,23 +182,23 @@ def _marker(row: ET.Element, axis: _Axis, point: ForestPoint, y: float) -> None:
     x = axis.at(point.ratio)
     if not axis.low <= point.ratio <= axis.high:
         side = 7 if point.ratio > axis.high else -7
-        _element(
+        element(
             row,
             "path",
             d=f"M{x:.1f} {y - 6:.1f}L{x + side:.1f} {y:.1f}L{x:.1f} {y + 6:.1f}Z",
             class_="mark beyond",
         )
     elif point.provenance == "measured":
-        _element(row, "circle", cx=x, cy=y, r=4.5, class_="mark measured")
+        element(row, "circle", cx=x, cy=y, r=4.5, class_="mark measured")
     elif point.provenance == "modelled":
-        _element(
+        element(
             row,
             "path",
             d=f"M{x - 6.5:.1f} {y:.1f}L{x:.1f} {y - 6.5:.1f}L{x + 6.5:.1f} {y:.1f}L{x:.1f} {y + 6.5:.1f}Z",
             class_="mark open",
         )
     else:
-        _element(row, "rect", x=x - 5, y=y - 5, width=10, height=10, class_="mark open")
+        element(row, "rect", x=x - 5, y=y - 5, width=10, height=10, class_="mark open")
 
 
 def heat_map(
@@ -214,39 +214,37 @@ def heat_map(
     for cell in cells.values():
         told[cell.state] = told.get(cell.state, 0) + 1
     description = "; ".join(f"{told[state]} {state}" for state in SYMBOLS if state in told)
-    svg = _canvas(
+    svg = canvas(
         label + step * len(columns), 30 + height * len(rows), identity,
         "State of each optimization on each hardware row", description, "heat",
     )  # fmt: skip
     for j, column in enumerate(columns):
         x = label + step * (j + 0.5)
-        _element(svg, "text", clip(printable(column), 12), x=x, y=18, text_anchor="middle", class_="name")
+        element(svg, "text", clip(printable(column), 12), x=x, y=18, text_anchor="middle", class_="name")
     for i, row in enumerate(rows):
         top = 30.0 + height * i
-        text = _element(svg, "text", clip(printable(row), 25), x=0, y=top + height / 2 + 4, class_="name")
-        _element(text, "title", row)
+        text = element(svg, "text", clip(printable(row), 25), x=0, y=top + height / 2 + 4, class_="name")
+        element(text, "title", row)
         for j, column in enumerate(columns):
             found = cells.get((row, column))
             if found is not None:
                 left = label + step * j + 3.0
                 _heat_cell(svg, found, f"{row} on {column}", left, top + 3, step - 6, height - 6)
-    return _markup(svg)
+    return markup(svg)
 
 
 def _heat_cell(
     svg: ET.Element, cell: HeatCell, where: str, x: float, y: float, width: int, height: int
 ) -> None:
-    group = _element(svg, "g", class_=f"cell {_class(cell.state)}")
-    _element(
-        group, "title", ": ".join(part for part in (where, cell.state, cell.figure, cell.detail) if part)
-    )
-    _element(group, "rect", x=x, y=y, width=width, height=height, rx=5)
+    group = element(svg, "g", class_=f"cell {_class(cell.state)}")
+    element(group, "title", ": ".join(part for part in (where, cell.state, cell.figure, cell.detail) if part))
+    element(group, "rect", x=x, y=y, width=width, height=height, rx=5)
     middle = x + width / 2
     if cell.state == "not run":
-        _element(
+        element(
             group, "text", "not run", x=middle, y=y + height / 2 + 4, text_anchor="middle", class_="state"
         )
         return
     head = f"{SYMBOLS.get(cell.state, '')} {cell.figure}".strip()
-    _element(group, "text", head, x=middle, y=y + 16, text_anchor="middle", class_="figure")
-    _element(group, "text", cell.state, x=middle, y=y + 31, text_anchor="middle", class_="state")
+    element(group, "text", head, x=middle, y=y + 16, text_anchor="middle", class_="figure")
+    element(group, "text", cell.state, x=middle, y=y + 31, text_anchor="middle", class_="state")
