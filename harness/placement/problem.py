@@ -124,6 +124,9 @@ class Problem:
         """
         matrix = self.bandwidth_gb_per_s
         if len(matrix) != self.gpus:
+            counts = np.array([gpu.count for gpu in self.pool])
+            linked = (np.minimum.outer(counts, counts) > 0) & ~np.diag(counts == 1)
+            matrix = np.where(linked, matrix, np.inf)
             return matrix, matrix
         slowest = np.full((len(self.pool), len(self.pool)), np.inf)
         fastest = slowest.copy()

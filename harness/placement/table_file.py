@@ -1,0 +1,74 @@
+"""A CSV file as rows of cells that know their place, and the cells as numbers in a range."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import math
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from harness.errors import HarnessError
+
+# As a lower limit of `number`: any value above 0.
+POSITIVE = 5e-324
+
+
+def rows(path: Path, missing: str) -> Iterator[tuple[str, list[str]]]:
+    """(place, stripped cells) of each line that is neither empty nor a comment.
+
+    HarnessError where there is no such file (`missing` says what to do) or it is not UTF-8 CSV.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file)
+            for row in reader:
+                cells = [cell.strip() for cell in row]
+                if any(cells) and not cells[0].startswith("#"):
+                    yield f"{path}, line {reader.line_num}", cells
+    except FileNotFoundError:
+        raise HarnessError("no such file", where=str(path), next_step=missing) from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise HarnessError(f"cannot be read as UTF-8 text ({error})", where=str(path)) from None
+
+
+def table(path: Path, missing: str, headers: Iterable[list[str]]) -> Iterator[tuple[str, dict[str, str]]]:
+    """(place, cells by column) of each row under the header, which is one of `headers`."""
+    allowed = [",".join(header) for header in headers]
+    lines = rows(path, missing)
+    _, header = next(lines, ("", []))
+    if ",".join(header) not in allowed:
+        raise HarnessError("the first line is not the header", where=str(path), allowed=" or ".join(allowed))
+    for place, cells in lines:
+        if len(cells) != len(header):
+            raise HarnessError(f"{len(cells)} cells in a row", where=place, allowed=",".join(header))
+        yield place, dict(zip(header, cells, strict=True))
+
+
+def number(text: str, where: str, low: float, high: float = math.inf, *, whole: bool = False) -> float:
+    """A finite number in [low, high]; HarnessError otherwise. `where` names file, line and column."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value) or not low <= value <= high or (whole and value != int(value)):
+        raise HarnessError(f"{text!r} is not allowed", where=where, allowed=_range(low, high, whole))
+    return value
+
+
+def _range(low: float, high: float, whole: bool) -> str:
+    kind = "a whole number" if whole else "a number"
+    if low == POSITIVE:
+        return f"{kind} above 0" + (f", at most {high:g}" if math.isfinite(high) else "")
+    return f"{kind} from {low:g} to {high:g}" if math.isfinite(high) else f"{kind}, at least {low:g}"
+
+
+def unknown(name: str, known: Iterable[str], what: str, where: str, next_step: str = "") -> HarnessError:
+    """The error of a name that is none of `known`; it suggests the nearest one."""
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    hints = [f"did you mean {near[0]!r}?"] if near else []
+    hints += [next_step] if next_step else []
+    return HarnessError(
+        f"unknown {what} {name!r}", where=where, allowed=", ".join(names), next_step=" ".join(hints)
+    )
