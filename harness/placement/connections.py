@@ -30,18 +30,46 @@ class Connections:
     gb_per_s: NDArray[np.float64]
 
 
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """Which TP group may hand over to which: `allowed` has shape (groups, groups).
+
+    One segment of each group stands for it in `groups`. Where two groups may be neighbours at all,
+    every pair of their segments that meet at a layer may be.
+    """
+
+    groups: Segments
+    allowed: NDArray[np.bool_]
+
+
+def neighbours(segments: Segments, problem: Problem, rules: Rules) -> Neighbours:
+    """The same as the connections, without one for each layer at which they meet."""
+    groups, pairs, links = _pairs(segments, problem, rules)
+    return Neighbours(groups, (pairs > 0) & (links >= _cut(pairs, links, problem, rules)))
+
+
 def count_connections(segments: Segments, problem: Problem, rules: Rules) -> ConnectionCount:
     """Count without building: per pair of groups, the sum over layers of (ending there) * (starting next)."""
+    _, pairs, links = _pairs(segments, problem, rules)
+    threshold = _cut(pairs, links, problem, rules)
+    return ConnectionCount(int(pairs.sum()), int(pairs[links >= threshold].sum()))
+
+
+def _pairs(
+    segments: Segments, problem: Problem, rules: Rules
+) -> tuple[Segments, NDArray[np.int64], NDArray[np.float64]]:
+    """The groups; connections before the filter and GB/s of each pair of them, shape (groups, groups)."""
     groups, of_segment = _groups(segments)
-    layers = problem.layers
-    ending = np.zeros((len(groups), layers + 2))
+    ending = np.zeros((len(groups), problem.layers + 2))
     starting = np.zeros_like(ending)
     np.add.at(ending, (of_segment, segments["start"] + segments["size"]), 1)
     np.add.at(starting, (of_segment, segments["start"]), 1)
     pairs = np.rint(ending @ starting.T).astype(np.int64) * _compatible(groups, problem, rules)
-    links = _link_gb_per_s(groups, problem)
-    threshold = _threshold(links[pairs > 0], pairs[pairs > 0], problem, rules)
-    return ConnectionCount(int(pairs.sum()), int(pairs[links >= threshold].sum()))
+    return groups, pairs, _link_gb_per_s(groups, problem)
+
+
+def _cut(pairs: NDArray[np.int64], links: NDArray[np.float64], problem: Problem, rules: Rules) -> float:
+    return _threshold(links[pairs > 0], pairs[pairs > 0], problem, rules)
 
 
 def enumerate_connections(segments: Segments, problem: Problem, rules: Rules) -> Connections:

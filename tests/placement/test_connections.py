@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.placement.connections import count_connections, enumerate_connections
+from harness.placement.connections import count_connections, enumerate_connections, neighbours
 from harness.placement.problem import Problem
 from harness.placement.segments import (
     CORRECTED,
@@ -22,6 +22,7 @@ from harness.placement.segments import (
 TP_8 = replace(DOCUMENTED, tp_divides_count=False)
 TYPED_IDS = replace(DOCUMENTED, type_blind_gpu_ids=False)
 NO_FILTER = replace(TYPED_IDS, filter_slow_links=False)
+_GROUP = ["type", "tp", "group"]
 FINE, COARSE, ALL = fine_sizes(40), coarse_sizes(40), all_sizes(40)
 
 
@@ -87,3 +88,9 @@ def test_connections_are_the_plain_pairs(
     assert (count.before_filter, count.after_filter) == (len(pairs), len(kept))
     found = enumerate_connections(segments, problem, rules)
     assert set(zip(found.source, found.target, found.gb_per_s, strict=True)) == kept
+    near = neighbours(segments, problem, rules)
+    number = {group: i for i, group in enumerate(near.groups[_GROUP].tolist())}
+    group_of = [number[group] for group in segments[_GROUP].tolist()]
+    assert set(zip(*np.nonzero(near.allowed), strict=True)) == {
+        (group_of[i], group_of[j]) for i, j, _ in kept
+    }
