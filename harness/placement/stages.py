@@ -6,7 +6,7 @@ multiset of (class, layers), a class being a (GPU type, tensor-parallel degree).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,14 +81,23 @@ def stage_table(
 
 
 def lay_out(choice: Choice, table: StageTable, problem: Problem) -> Plan:
-    """Give the stages layers and GPUs, type after type; largest groups first keep every block aligned."""
-    stages, layer, used = [], 1, list(problem.first_gpus)
+    """Give the stages layers and GPUs, type after type."""
     order = sorted(choice, key=lambda stage: (table.type[stage[0]], -table.tp[stage[0]], -stage[1]))
-    for kind, layers in order:
+    return lay_out_in_order(order, table, problem)
+
+
+def lay_out_in_order(order: Sequence[tuple[int, int]], table: StageTable, problem: Problem) -> Plan:
+    """Give the stages layers in this order, and GPUs: a type's largest groups first keep blocks aligned."""
+    gpus: dict[int, tuple[int, ...]] = {}
+    used = list(problem.first_gpus)
+    for position in sorted(range(len(order)), key=lambda i: -table.tp[order[i][0]]):
+        kind = order[position][0]
         index, tp = int(table.type[kind]), int(table.tp[kind])
-        gpus = tuple(range(used[index], used[index] + tp))
+        gpus[position] = tuple(range(used[index], used[index] + tp))
         used[index] += tp
-        rate = float(table.tokens_per_s[kind, layers])
-        stages.append(Stage(problem.pool[index].name, gpus, layer, layer + layers - 1, rate))
+    stages, layer = [], 1
+    for position, (kind, layers) in enumerate(order):
+        name, rate = problem.pool[int(table.type[kind])].name, float(table.tokens_per_s[kind, layers])
+        stages.append(Stage(name, gpus[position], layer, layer + layers - 1, rate))
         layer += layers
     return plan_of(stages, problem)
