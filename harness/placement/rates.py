@@ -63,13 +63,29 @@ def stage_rate(config: Config, gpu: GpuType, tp: int, layers: int) -> float:
     A roofline: B*S / max(compute time, memory time) * tp * tp_efficiency, with
     n*(8BSD^2 + 4BS^2D + 16BSD^2) operations and 12nD^2 + BSD elements moved.
     """
+    return float(_rates(config, gpu, tp, np.array([layers], dtype=np.float64))[0])
+
+
+def stage_rates(config: Config, gpu: GpuType, tp: int) -> Floats:
+    """`stage_rate` of 0 to all layers, 0 tokens/s for none; shape (layers + 1,)."""
+    return np.append(0.0, _rates(config, gpu, tp, np.arange(1.0, config.num_decoder_layers + 1)))
+
+
+def _rates(config: Config, gpu: GpuType, tp: int, layers: Floats) -> Floats:
     spec = spec_of(gpu)
     tokens, d = config.batch_size * config.sequence_length, config.d_model
     operations = layers * tokens * (24.0 * d * d + 4.0 * config.sequence_length * d)
     compute_s = operations / (spec.tflops * 1e12 * spec.efficiency)
     moved_bytes = (12.0 * layers * d * d + tokens * d) * config.bytes_per_element
     memory_s = moved_bytes / (spec.memory_gb_per_s * 1e9)
-    return tokens / max(compute_s, memory_s) * tp * tp_efficiency(tp)
+    rates: Floats = tokens / np.maximum(compute_s, memory_s) * tp * tp_efficiency(tp)
+    return rates
+
+
+def stage_prefill_s(config: Config, gpu: GpuType, tp: int) -> Floats:
+    """Seconds that one prompt spends in a stage: its share of a batch, since compute time is linear."""
+    with np.errstate(divide="ignore"):
+        return config.sequence_length / stage_rates(config, gpu, tp)
 
 
 def activation_gb(config: Config, tp: int) -> float:
@@ -80,32 +96,28 @@ def activation_gb(config: Config, tp: int) -> float:
 
 def stage_memory_gb(config: Config, tp: int, layers: int) -> float:
     """Memory per GPU of a stage: its share of the weights, and the activations."""
+    return float(_memory_gb(config, tp, np.array([layers], dtype=np.float64))[0])
+
+
+def _memory_gb(config: Config, tp: int, layers: Floats) -> Floats:
     return layers * config.layer_weight_memory_gb / tp + activation_gb(config, tp)
 
 
 def layer_range(config: Config, gpu: GpuType, tp: int) -> tuple[int, int]:
-    """Fewest and most layers a stage on `tp` GPUs of this type may hold; (1, 0) when none fits.
+    """Fewest and most layers a stage on `tp` GPUs of this type may hold; (1, 0) when none fits."""
+    layers = np.arange(1.0, config.num_decoder_layers + 1)
+    return filling_layers(config, gpu, _memory_gb(config, tp, layers))
 
-    The most is what memory holds. The fewest fills `min_memory_utilization` of it; where not even
-    the whole model does, the stage must take the whole model.
+
+def filling_layers(config: Config, gpu: GpuType, memory_gb: Floats) -> tuple[int, int]:
+    """Fewest and most layers of a stage that takes `memory_gb` (ascending, shape (layers,)) per GPU.
+
+    The most is what memory holds, none being (1, 0). The fewest fills `min_memory_utilization` of it;
+    where not even the whole model does, the stage must take the whole model.
     """
-    layers = range(1, config.num_decoder_layers + 1)
-    memory = [stage_memory_gb(config, tp, n) for n in layers]
-    most = sum(used <= gpu.memory_gb for used in memory)
-    floor = gpu.memory_gb * config.min_memory_utilization
-    fewest = next((n for n in layers if memory[n - 1] >= floor), layers[-1])
-    return (fewest, most) if most else (1, 0)
-
-
-def stage_rates(config: Config, gpu: GpuType, tp: int) -> Floats:
-    """`stage_rate` of 0 to all layers, 0 tokens/s for none; shape (layers + 1,)."""
-    return np.array([0.0, *(stage_rate(config, gpu, tp, n) for n in range(1, config.num_decoder_layers + 1))])
-
-
-def stage_prefill_s(config: Config, gpu: GpuType, tp: int) -> Floats:
-    """Seconds that one prompt spends in a stage: its share of a batch, since compute time is linear."""
-    with np.errstate(divide="ignore"):
-        return config.sequence_length / stage_rates(config, gpu, tp)
+    most = int(np.searchsorted(memory_gb, gpu.memory_gb, side="right"))
+    fewest = int(np.searchsorted(memory_gb, gpu.memory_gb * config.min_memory_utilization)) + 1
+    return (min(fewest, len(memory_gb)), most) if most else (1, 0)
 
 
 DOCUMENTED_RATES = RateModel("documented", layer_range, stage_rates, stage_prefill_s)
