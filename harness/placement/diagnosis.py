@@ -113,7 +113,7 @@ def _cause(case: _Case) -> str:
         for gpu in problem.pool
     )
     if not any(fits):
-        return f"memory: no GPU type holds even one layer at batch size {config.batch_size} on the GPUs there are"
+        return f"memory: no GPUs of any type hold even one layer at batch size {config.batch_size}"
     if not len(table.thresholds):
         return (
             f"layer floor: min_layers_per_stage = {config.min_layers_per_stage} and min_memory_utilization"

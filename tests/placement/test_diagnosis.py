@@ -48,7 +48,7 @@ def test_limits_are_blamed_only_where_the_problem_itself_has_a_plan(medium: Prob
 
 def test_memory(medium: Problem) -> None:
     cause, ways = found(changed(medium, batch_size=4096))
-    assert cause == "memory: no GPU type holds even one layer at batch size 4096 on the GPUs there are"
+    assert cause == "memory: no GPUs of any type hold even one layer at batch size 4096"
     assert ways == {"batch_size": (4096, 466)}
 
 
