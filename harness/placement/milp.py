@@ -21,22 +21,25 @@ from harness.placement.rates import DOCUMENTED_RATES, RateModel, require_fast_li
 from harness.placement.segments import TP_DEGREES, Rules, Segments
 
 Numbers = NDArray[np.intp]
+_NONE = np.empty(0)
 
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """Maximise tokens/s - `tokens_per_s_per_usd` * USD/h within a budget of `usd_per_hour`.
+    """Maximise tokens/s - `tokens_per_s_per_usd` * USD/h within `usd_per_hour`, at `tokens_per_s` or more.
 
-    At weight 0 the cheapest among the fastest plans is not promised, only one of the fastest.
+    At weight 0 the cheapest among the fastest plans is not promised, only one of the fastest. At an
+    infinite weight cost alone counts: the objective is minus the USD/h.
     """
 
     usd_per_hour: float = math.inf
     tokens_per_s_per_usd: float = 0.0
+    tokens_per_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Milp:
-    """The program over these segments; its columns are x, then z and tau per group, t, cost."""
+    """The program over these segments; its first columns are x, then z and tau per group, t, cost."""
 
     problem: Problem
     segments: Segments
@@ -44,7 +47,7 @@ class Milp:
 
 
 @dataclass(frozen=True, slots=True)
-class _Layout:
+class Layout:
     """Column numbers of each block, and the group (one of its segments stands for it) of each segment."""
 
     groups: Segments
@@ -61,12 +64,34 @@ def build_model(
 ) -> Milp:
     """The MILP over these segments; of `rules` it takes the order rows and the big-M.
 
-    Raises HarnessError when a link is slow enough to matter, because this model has no links.
+    Raises HarnessError when a link is slow enough to matter, because this model has no links:
+    `linked.build_linked` has them.
     """
-    fastest = float(np.max(segments["rate"], initial=0))
-    require_fast_links(problem, fastest)
-    at = _layout(segments)
-    rows = Rows()
+    require_fast_links(problem, fastest_rate(segments))
+    rows, at = Rows(), layout_of(segments)
+    add_stage_rows(rows, at, segments, problem, rules, rates)
+    return Milp(problem, segments, finish(rows, at, segments, goal))
+
+
+def fastest_rate(segments: Segments) -> float:
+    """Tokens/s of the fastest segment, 0 when there is none."""
+    return float(np.max(segments["rate"], initial=0))
+
+
+def layout_of(segments: Segments) -> Layout:
+    """Where the columns of these segments and their groups are."""
+    _, first, group_of = np.unique(segments[["type", "tp", "group"]], return_index=True, return_inverse=True)
+    x = np.arange(len(segments))
+    z = len(x) + np.arange(len(first))
+    tau = z + len(z)
+    t = len(x) + 2 * len(z)
+    return Layout(segments[first], group_of.reshape(-1), x, z, tau, t, t + 1)
+
+
+def add_stage_rows(
+    rows: Rows, at: Layout, segments: Segments, problem: Problem, rules: Rules, rates: RateModel
+) -> None:
+    """Every row that concerns stages alone: layers, GPUs, rates, number of stages, cost, order."""
     _cover_rows(rows, segments, problem, at)
     _gpu_rows(rows, problem, at)
     _rate_rows(rows, segments, at, _big_m(segments, at.groups, problem, rules, rates))
@@ -77,18 +102,33 @@ def build_model(
     rows.add(money, at.cost, -1)
     if rules.ordered_groups:
         _order_rows(rows, at)
+
+
+def finish(
+    rows: Rows,
+    at: Layout,
+    segments: Segments,
+    goal: Goal,
+    link_upper: Floats = _NONE,
+    link_integer: NDArray[np.bool_] = _NONE.astype(np.bool_),
+) -> Program:
+    """The program for this goal; columns of links, if any, follow those of the layout."""
     columns, binaries = at.cost + 1, len(at.x) + len(at.z)
-    objective, upper = np.zeros(columns), np.full(columns, fastest)
-    objective[at.t], objective[at.cost] = 1, -goal.tokens_per_s_per_usd
+    objective = np.zeros(columns + len(link_upper))
+    if math.isinf(goal.tokens_per_s_per_usd):
+        objective[at.cost] = -1
+    else:
+        objective[at.t], objective[at.cost] = 1, -goal.tokens_per_s_per_usd
+    lower, upper = np.zeros(columns), np.full(columns, max(fastest_rate(segments), goal.tokens_per_s))
     upper[:binaries], upper[at.cost] = 1, goal.usd_per_hour
-    program = rows.program(
+    lower[at.t] = goal.tokens_per_s
+    return rows.program(
         maximise=True,
         objective=objective,
-        lower=np.zeros(columns),
-        upper=upper,
-        integer=np.arange(columns) < binaries,
+        lower=np.concatenate([lower, np.zeros(len(link_upper))]),
+        upper=np.concatenate([upper, link_upper]),
+        integer=np.concatenate([np.arange(columns) < binaries, link_integer]),
     )
-    return Milp(problem, segments, program)
 
 
 def solve(milp: Milp, *, time_limit_s: float = math.inf, gap: float = 0.0, seed: int = 0) -> Solution:
@@ -116,36 +156,27 @@ def _stage(segment: np.void, problem: Problem) -> Stage:
     )
 
 
-def _layout(segments: Segments) -> _Layout:
-    _, first, group_of = np.unique(segments[["type", "tp", "group"]], return_index=True, return_inverse=True)
-    x = np.arange(len(segments))
-    z = len(x) + np.arange(len(first))
-    tau = z + len(z)
-    t = len(x) + 2 * len(z)
-    return _Layout(segments[first], group_of.reshape(-1), x, z, tau, t, t + 1)
-
-
 def _spread(first: Numbers, lengths: Numbers) -> Numbers:
     """first[k], first[k] + 1, ... lengths[k] of them, for every k, in one array."""
     within = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     return np.repeat(first, lengths) + within
 
 
-def _cover_rows(rows: Rows, segments: Segments, problem: Problem, at: _Layout) -> None:
+def _cover_rows(rows: Rows, segments: Segments, problem: Problem, at: Layout) -> None:
     """Each layer is on exactly one segment."""
     layers = rows.block(problem.layers, 1, 1)
     sizes = segments["size"].astype(np.intp)
     rows.add(layers[_spread(segments["start"] - 1, sizes)], np.repeat(at.x, sizes), 1)
 
 
-def _gpu_rows(rows: Rows, problem: Problem, at: _Layout) -> None:
+def _gpu_rows(rows: Rows, problem: Problem, at: Layout) -> None:
     """Each GPU is in at most one used group."""
     gpus = rows.block(sum(gpu.count for gpu in problem.pool), 0, 1)
     tp = at.groups["tp"].astype(np.intp)
     rows.add(gpus[_spread(at.groups["first_gpu"].astype(np.intp), tp)], np.repeat(at.z, tp), 1)
 
 
-def _rate_rows(rows: Rows, segments: Segments, at: _Layout, big_m: Floats) -> None:
+def _rate_rows(rows: Rows, segments: Segments, at: Layout, big_m: Floats) -> None:
     """z = sum x and tau = sum rate * x of its group; t <= tau + M (1 - z)."""
     chosen = rows.block(len(at.z), 0, 0)
     rows.add(chosen[at.group_of], at.x, 1)
@@ -159,7 +190,7 @@ def _rate_rows(rows: Rows, segments: Segments, at: _Layout, big_m: Floats) -> No
     rows.add(slowest, at.z, big_m)
 
 
-def _order_rows(rows: Rows, at: _Layout) -> None:
+def _order_rows(rows: Rows, at: Layout) -> None:
     """A group is used only if the one before it of the same (type, TP) is."""
     kind = at.groups[["type", "tp"]]
     earlier = np.flatnonzero(kind[1:] == kind[:-1])
