@@ -73,10 +73,7 @@ def build_linked(
     _link_rate_rows(rows, links, at, _link_big_m(links, segments, rules))
     _neighbour_rows(rows, links, segments, problem)
     _boundary_rows(rows, segments, problem)
-    count = len(links.e)
-    upper = np.concatenate([np.ones(count), links.rate])
-    program = finish(rows, at, segments, goal, upper, np.arange(2 * count) < count)
-    return Milp(problem, segments, program)
+    return Milp(problem, segments, finish(rows, at, segments, goal, links.rate))
 
 
 def _links_of(segments: Segments, problem: Problem, rules: Rules, at: Layout) -> _Links:

@@ -104,31 +104,22 @@ def add_stage_rows(
         _order_rows(rows, at)
 
 
-def finish(
-    rows: Rows,
-    at: Layout,
-    segments: Segments,
-    goal: Goal,
-    link_upper: Floats = _NONE,
-    link_integer: NDArray[np.bool_] = _NONE.astype(np.bool_),
-) -> Program:
-    """The program for this goal; columns of links, if any, follow those of the layout."""
-    columns, binaries = at.cost + 1, len(at.x) + len(at.z)
-    objective = np.zeros(columns + len(link_upper))
+def finish(rows: Rows, at: Layout, segments: Segments, goal: Goal, link_rate: Floats = _NONE) -> Program:
+    """The program for this goal; a link's two columns (used: 0 or 1, tokens/s) follow those of the layout."""
+    columns, binaries, links = at.cost + 1, len(at.x) + len(at.z), len(link_rate)
+    total = columns + 2 * links
+    objective, lower = np.zeros(total), np.zeros(total)
     if math.isinf(goal.tokens_per_s_per_usd):
         objective[at.cost] = -1
     else:
         objective[at.t], objective[at.cost] = 1, -goal.tokens_per_s_per_usd
-    lower, upper = np.zeros(columns), np.full(columns, max(fastest_rate(segments), goal.tokens_per_s))
-    upper[:binaries], upper[at.cost] = 1, goal.usd_per_hour
     lower[at.t] = goal.tokens_per_s
-    return rows.program(
-        maximise=True,
-        objective=objective,
-        lower=np.concatenate([lower, np.zeros(len(link_upper))]),
-        upper=np.concatenate([upper, link_upper]),
-        integer=np.concatenate([np.arange(columns) < binaries, link_integer]),
-    )
+    upper = np.full(total, max(fastest_rate(segments), goal.tokens_per_s))
+    upper[:binaries], upper[at.cost] = 1, goal.usd_per_hour
+    upper[columns : columns + links], upper[columns + links :] = 1, link_rate
+    integer = np.zeros(total, dtype=np.bool_)
+    integer[:binaries] = integer[columns : columns + links] = True
+    return rows.program(maximise=True, objective=objective, lower=lower, upper=upper, integer=integer)
 
 
 def solve(milp: Milp, *, time_limit_s: float = math.inf, gap: float = 0.0, seed: int = 0) -> Solution:
