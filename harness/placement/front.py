@@ -83,6 +83,11 @@ def exact_front(table: StageTable, oracle: Oracle = sweep) -> Front:
     return Front(steps.corners(), len(thresholds), visited)
 
 
+def usd_of(choice: Choice, table: StageTable) -> float:
+    """USD/h of these stages."""
+    return math.fsum(float(table.usd_per_hour[table.type[kind]] * table.tp[kind]) for kind, _ in choice)
+
+
 def pareto(points: Iterable[FrontPoint]) -> tuple[FrontPoint, ...]:
     """The points that no other one beats, by ascending throughput; of equals the first."""
     best: list[FrontPoint] = []
@@ -115,11 +120,7 @@ class _Steps:
             self._known.append(_Known(index, len(self._thresholds) - 1, math.inf, None))
         else:
             last = self._index[self._table.rate(choice)]
-            self._known.append(_Known(index, last, self.usd(choice), choice))
-
-    def usd(self, choice: Choice) -> float:
-        table = self._table
-        return math.fsum(float(table.usd_per_hour[table.type[kind]] * table.tp[kind]) for kind, _ in choice)
+            self._known.append(_Known(index, last, usd_of(choice, self._table), choice))
 
     def next_floors(self) -> list[int]:
         """Indices spread over the gaps that are left, the first of each gap among them."""

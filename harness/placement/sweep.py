@@ -5,8 +5,8 @@ the types merged so far:  A'[k, l] = min over (k2, l2) of A[k - k2, l - l2] + pr
 G_g at most the type's count. Costs are whole numbers in float64, so that sums and ties are exact.
 
 Pruning is by the relaxation F[k, l] without counts, which bounds what is still to pay: only stages
-that can be part of a plan within `ceiling` times the relaxation's cost take part. Where that finds no
-plan the ceiling is raised, so that the last search has seen every plan at least as cheap as its answer.
+that can be part of a plan within a ceiling take part. An answer above its ceiling becomes the next
+ceiling, so that the last search has seen every plan at least as cheap as its answer.
 """
 
 from __future__ import annotations
@@ -57,11 +57,12 @@ def whole_prices(usd: Floats, most_gpus: int) -> Floats:
     common = math.gcd(*whole) or 1
     if max(whole, default=0) // common * most_gpus < _LARGEST_WHOLE:
         return np.array([price // common for price in whole], dtype=np.float64)
-    return np.rint(usd / usd.max() * 2.0**44)
+    rounded: Floats = np.rint(usd / usd.max() * 2.0**44)
+    return rounded
 
 
 def fewest_gpus(pool: Pool, floors: Floats) -> Floats:
-    """The smallest TP with which n layers of a type reach a floor, infinite where none; (types, L + 1, floors)."""
+    """The smallest TP on which n layers of a type reach a floor, else infinite; (types, L + 1, floors)."""
     table = pool.table
     fewest = np.full((len(pool.types), table.layers + 1, len(floors)), np.inf)
     for row, g in enumerate(pool.types):
@@ -110,7 +111,7 @@ class _Searched:
 
 
 def sweep(table: StageTable, floors: Sequence[float]) -> list[Choice | None]:
-    """The cheapest choice at each floor, with the fewest stages among the cheapest; None where there is none."""
+    """The cheapest choice at each floor, of equals one with the fewest stages; None where there is none."""
     pool = pool_of(table)
     ascending = np.array(sorted(floors), dtype=np.float64)
     found: dict[float, Choice | None] = {}
@@ -126,18 +127,18 @@ def _cheapest(pool: Pool, floors: Floats) -> list[Choice | None]:
     items = (fewest * pool.prices[:, None, None]).min(axis=0, initial=np.inf)
     relaxed = relaxed_costs(items, pool.table.most_stages)
     least = relaxed[-1, -1]
-    open_floors, ceiling = np.flatnonzero(np.isfinite(least)), _FIRST_CEILING
-    while len(open_floors):
-        within = least[open_floors] * ceiling if math.isfinite(ceiling) else np.full(len(open_floors), np.inf)
-        searched = _search(pool, fewest[:, :, open_floors], relaxed[:, :, open_floors], within)
+    unproven, within = np.flatnonzero(np.isfinite(least)), least * _FIRST_CEILING
+    while len(unproven):
+        searched = _search(pool, fewest[:, :, unproven], relaxed[:, :, unproven], within[unproven])
         costs = searched.costs[:, -1].min(axis=0)
-        for position in np.flatnonzero(np.isfinite(costs)):
-            floor = open_floors[position]
+        # A plan dearer than the ceiling may have been missed by a cheaper one, so it is the next ceiling.
+        proven = (costs <= within[unproven]) | np.isinf(within[unproven])
+        for position in np.flatnonzero(proven & np.isfinite(costs)):
+            floor = unproven[position]
             answers[floor] = _trace(pool, searched, int(position), floors[floor])
-        if math.isinf(ceiling):
-            break
-        open_floors = open_floors[~np.isfinite(costs)]
-        ceiling = ceiling**3 if ceiling < 4 else math.inf
+        unproven, costs = unproven[~proven], costs[~proven]
+        raised = np.where(within[unproven] < least[unproven] * 4, within[unproven] * 1.5, np.inf)
+        within[unproven] = np.where(np.isfinite(costs), costs, raised)
     return answers
 
 
@@ -156,11 +157,11 @@ def _search(pool: Pool, fewest: Floats, relaxed: Floats, within: Floats) -> _Sea
         if not np.isfinite(gpus[1:]).any():
             continue
         after = costs.copy()
-        for k, layers in np.argwhere(np.isfinite(gpus[1:]).any(axis=2)) + (1, 0):
-            part = after[k:, layers:]
-            np.minimum(
-                part, costs[: last + 1 - k, : table.layers + 1 - layers] + gpus[k, layers] * price, out=part
-            )
+        for k, layers in np.argwhere(np.isfinite(gpus).any(axis=2)):
+            if k:
+                part = after[k:, layers:]
+                own = gpus[k, layers] * price
+                np.minimum(part, costs[: last + 1 - k, : table.layers + 1 - layers] + own, out=part)
         merges.append(_Merge(row, costs, gpus, stage, price))
         costs = after
     return _Searched(costs, tuple(merges))
@@ -180,7 +181,7 @@ def _gpus(stage: Floats, most_stages: int, count: int) -> Floats:
 
 def _trace(pool: Pool, searched: _Searched, floor: int, tokens_per_s: float) -> Choice:
     """The plan behind the least cost at one floor; sums of whole numbers compare exactly."""
-    table, layers = pool.table, pool.table.layers
+    layers = pool.table.layers
     k = int(np.argmin(searched.costs[:, layers, floor]))
     cost, choice = searched.costs[k, layers, floor], []
     for merge in reversed(searched.merges):
