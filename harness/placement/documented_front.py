@@ -1,0 +1,172 @@
+"""The exact front of what the documented program can return, by enumeration and without a solver.
+
+A plan's usage (`usages`) fixes its cost. Its throughput is the fastest at which the usage holds all
+layers, at most the documented big-M of each type with an unused group, provided that its groups can be
+put in an order in which every two neighbours have a connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import HarnessError
+from harness.placement.connections import neighbours
+from harness.placement.front import Front, FrontPoint, exact_front, usd_of
+from harness.placement.plan import Plan, Stage, plan_of
+from harness.placement.problem import Floats, Problem
+from harness.placement.rates import DOCUMENTED_RATES, RateModel, require_fast_links
+from harness.placement.segments import DOCUMENTED, TP_DEGREES, Rules, enumerate_segments
+from harness.placement.stages import Choice, StageTable, lay_out, stage_table
+from harness.placement.usages import Throughput, shares_of, usages_of
+
+_USAGES_AT_ONCE = 4096
+
+
+def documented_front(
+    problem: Problem, sizes: Iterable[int], rules: Rules = DOCUMENTED, rates: RateModel = DOCUMENTED_RATES
+) -> Front:
+    """The front of the program with connections, over segments of these sizes.
+
+    A point's throughput is the program's own: under `big_m_per_type` it may be below the rate of the
+    stages. Each rule may be switched off alone; without `ordered_groups` only when big-M, GPU ids and
+    filter are off too. HarnessError otherwise, where a link can bind, or for too large a pool.
+    """
+    chosen = tuple(sizes)
+    table = stage_table(problem, rules, rates, chosen)
+    require_fast_links(problem, float(table.tokens_per_s.max(initial=0)))
+    if not rules.ordered_groups:
+        if rules.type_blind_gpu_ids or rules.filter_slow_links or rules.big_m_per_type:
+            raise HarnessError(
+                "plans whose groups are in no order are only enumerated without the other defects",
+                where=f"rules {rules.name}",
+                next_step="keep ordered_groups, or drop GPU ids without type, the filter and the big-M too",
+            )
+        return exact_front(table)
+    return _enumerated(
+        table, _caps(table, problem, rules, rates), _Order(table, problem, chosen, rules, rates)
+    )
+
+
+def documented_plan(
+    choice: Choice,
+    problem: Problem,
+    sizes: Iterable[int],
+    rules: Rules = DOCUMENTED,
+    rates: RateModel = DOCUMENTED_RATES,
+) -> Plan:
+    """A plan of this front with its groups and their order; its throughput is that of its stages."""
+    chosen = tuple(sizes)
+    table = stage_table(problem, rules, rates, chosen)
+    if not rules.ordered_groups:
+        return lay_out(choice, table, problem)
+    used = [(kind, n) for kind, n in sorted(choice, key=lambda stage: (stage[0], -stage[1]))]
+    order = _Order(table, problem, chosen, rules, rates).of([kind for kind, _ in used])
+    if order is None:
+        raise HarnessError("these stages cannot be put in an order", where=f"rules {rules.name}")
+    stages, layer = [], 1
+    for position in order:
+        kind, layers = used[position]
+        index, tp = int(table.type[kind]), int(table.tp[kind])
+        group = sum(earlier == kind for earlier, _ in used[:position])
+        first = problem.first_gpus[index] + tp * group
+        gpus, rate = tuple(range(first, first + tp)), float(table.tokens_per_s[kind, layers])
+        stages.append(Stage(problem.pool[index].name, gpus, layer, layer + layers - 1, rate))
+        layer += layers
+    return plan_of(stages, problem)
+
+
+def _enumerated(table: StageTable, caps: Floats, order: _Order) -> Front:
+    """Usages by ascending cost, skipping those whose bound is no better than what costs no more."""
+    shares = shares_of(table, caps)
+    throughput = Throughput(table, shares)
+    rates, cap_of = throughput.thresholds, shares.cap
+    corners: list[FrontPoint] = []
+    best, visited = 0.0, 0
+    usages = usages_of(shares, table.most_stages) if len(rates) else np.empty((0, 0), np.int32)
+    for start in range(0, len(usages), _USAGES_AT_ONCE):
+        part = usages[start : start + _USAGES_AT_ONCE]
+        after, cap = throughput.bounds(part), cap_of[part].min(axis=1)
+        bound = np.where(after > 0, np.minimum(rates[after - 1], cap), 0.0)
+        for row in np.flatnonzero(bound > best).tolist():
+            if bound[row] <= best:
+                continue
+            visited += 1
+            usage = part[row].tolist()
+            first = int(np.searchsorted(rates, best, side="right"))
+            found = throughput.fastest(usage, first, int(after[row]))
+            if found is None:
+                continue
+            choice = tuple(sorted(throughput.sizes(usage, found)))
+            if order.of([kind for kind, _ in choice]) is None:
+                continue
+            best = min(float(rates[found]), float(cap[row]))
+            usd = usd_of(choice, table)
+            if corners and corners[-1].usd_per_hour >= usd * (1 - 1e-12):
+                corners.pop()
+            corners.append(FrontPoint(best, usd, choice))
+    return Front(tuple(corners), len(usages), visited)
+
+
+def _caps(table: StageTable, problem: Problem, rules: Rules, rates: RateModel) -> Floats:
+    """Per type how far an unused group lets t rise: 3 x the rate of its largest TP at its largest size.
+
+    The largest TP is the one that the count reaches, even where no stage has it, and the largest size
+    the largest of any type that fits it.
+    """
+    caps = np.full(len(problem.pool), np.inf)
+    sizes = np.flatnonzero((table.tokens_per_s > 0).any(axis=0))
+    if not rules.big_m_per_type or not len(sizes):
+        return caps
+    for index, gpu in enumerate(problem.pool):
+        tp = max((degree for degree in TP_DEGREES if degree <= gpu.count), default=0)
+        if tp:
+            fewest, most = rates.layer_range(problem.config, gpu, tp)
+            fitting = sizes[(sizes >= fewest) & (sizes <= most)]
+            largest = int(fitting.max() if len(fitting) else sizes.max())
+            caps[index] = 3 * float(rates.tokens_per_s(problem.config, gpu, tp)[largest])
+    return caps
+
+
+class _Order:
+    """Orders of groups in which neighbours have a connection."""
+
+    def __init__(
+        self, table: StageTable, problem: Problem, sizes: tuple[int, ...], rules: Rules, rates: RateModel
+    ) -> None:
+        near = neighbours(enumerate_segments(problem, sizes, rules, rates), problem, rules)
+        kinds = {
+            pair: kind for kind, pair in enumerate(zip(table.type.tolist(), table.tp.tolist(), strict=True))
+        }
+        of_group = zip(*(near.groups[name].tolist() for name in ("type", "tp", "group")), strict=True)
+        self._number = {(kinds[type_, tp], group): i for i, (type_, tp, group) in enumerate(of_group)}
+        self._allowed = near.allowed
+
+    def of(self, kinds: Sequence[int]) -> tuple[int, ...] | None:
+        """Positions in `kinds` (ascending; the i-th stage of a class is on its group i), in order."""
+        groups = [self._number[kind, kinds[:i].count(kind)] for i, kind in enumerate(kinds)]
+        return path_through(self._allowed[np.ix_(groups, groups)])
+
+
+def path_through(allowed: NDArray[np.bool_]) -> tuple[int, ...] | None:
+    """A path over all nodes along allowed[from, to], the first by number; None where there is none."""
+    follow = [sum(1 << j for j in np.flatnonzero(row).tolist()) for row in allowed]
+    dead: set[tuple[int, int]] = set()
+
+    def extend(path: tuple[int, ...], left: int) -> tuple[int, ...] | None:
+        if not left:
+            return path
+        if (left, path[-1]) not in dead:
+            for node in range(len(follow)):
+                if (left & follow[path[-1]]) >> node & 1:
+                    found = extend((*path, node), left & ~(1 << node))
+                    if found:
+                        return found
+            dead.add((left, path[-1]))
+        return None
+
+    everything = (1 << len(follow)) - 1
+    starts = (extend((node,), everything & ~(1 << node)) for node in range(len(follow)))
+    return next((path for path in starts if path), None)
