@@ -16,7 +16,8 @@ MATRIX_FILE = "hardware_matrix.toml"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one subcommand; a mistake is one line on stderr and its exit code, never a traceback."""
-    options = _parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    options = _parser(next(iter(words), "")).parse_args(words)
     try:
         code: int = options.run(options)
     except HarnessError as error:
@@ -31,7 +32,8 @@ class _Parser(argparse.ArgumentParser):
         self.exit(EXIT_BAD_INPUT, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(command: str) -> argparse.ArgumentParser:
+    """All commands; `place`, whose options come with its solvers, in full only where it is asked for."""
     parser = _Parser(prog="harness", description="Before/after benchmarks of LLM optimizations.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -55,6 +57,12 @@ def _parser() -> argparse.ArgumentParser:
 
     matrix = commands.add_parser("matrix", help="check the hardware matrix and list its rows")
     matrix.set_defaults(run=_matrix)
+
+    place = commands.add_parser("place", help="which GPUs serve which layers, for the cheapest token")
+    if command == "place":
+        from harness.placement.command import add_options
+
+        add_options(place)
 
     for command in (report, compare):
         command.add_argument(

@@ -1,0 +1,149 @@
+"""From a question to its answer: which front is searched, which point is chosen, what is proven."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from harness.errors import EXIT_INFEASIBLE, HarnessError
+from harness.placement.certificate import Certificate, certificate_of
+from harness.placement.diagnosis import diagnose
+from harness.placement.documented_front import documented_front, documented_plan
+from harness.placement.front import Front, FrontPoint, exact_front
+from harness.placement.limits import Limits, limited_front
+from harness.placement.linked_front import linked_front
+from harness.placement.plan import Plan
+from harness.placement.problem import Problem
+from harness.placement.question import Question
+from harness.placement.rates import links_may_bind
+from harness.placement.ratio import cheapest_token
+from harness.placement.relaxation import Relaxation, beyond_front
+from harness.placement.segments import DOCUMENTED
+from harness.placement.stages import StageTable, lay_out, stage_table
+
+
+@dataclass(frozen=True, slots=True)
+class Solved:
+    """A front, how one of its points becomes a plan, and what its search went over.
+
+    `plain`: neither limits nor links nor defects, so the front's own proof holds for the table.
+    """
+
+    front: Front
+    plan_of: Callable[[FrontPoint], Plan]
+    candidates: str = "candidate throughputs"
+    plain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A plan, the front it was chosen from (None where it was left out), and the proof.
+
+    `plans` are those of the front. `certificate` proves the cheapest token of the whole front, whatever
+    was chosen from it. Of `candidates` in all, `searched` were looked at.
+    """
+
+    question: Question
+    problem: Problem
+    table: StageTable
+    point: FrontPoint
+    plan: Plan
+    front: Front | None
+    plans: tuple[Plan, ...]
+    proven: bool
+    candidates: str
+    searched: int
+    certificate: Certificate | None
+
+
+class NoPlanError(HarnessError):
+    """The answer that there is no plan (exit 3): the cause, and each change that by itself gives one."""
+
+    def __init__(self, cause: str, relaxations: tuple[Relaxation, ...]) -> None:
+        self.cause, self.relaxations = cause, relaxations
+        super().__init__(
+            cause if cause.startswith("no plan") else f"no plan: {cause}",
+            next_step="; or ".join(relaxation.line for relaxation in relaxations),
+            exit_code=EXIT_INFEASIBLE,
+        )
+
+    def document(self) -> dict[str, Any]:
+        """For `--json`."""
+        told = [asdict(relaxation) for relaxation in self.relaxations]
+        return {"plan": None, "infeasible": self.cause, "relaxations": told}
+
+
+def answer(question: Question, problem: Problem, *, ratio_only: bool = False) -> Answer:
+    """The exact answer; NoPlanError where there is none."""
+    table = stage_table(problem, question.rules, question.rates, question.sizes)
+    if ratio_only:
+        return _cheapest_token(question, problem, table)
+    solved = solve_front(question, problem, table)
+    front = solved.front
+    point = question.choose(front, problem.config)
+    if point is None:
+        raise no_plan(question, problem, front)
+    return Answer(
+        question, problem, table, point, solved.plan_of(point), front,
+        tuple(solved.plan_of(each) for each in front.points), front.proven,
+        f"{front.thresholds:,} {solved.candidates}", front.visited,
+        certificate_of(front, table) if solved.plain else None,
+    )  # fmt: skip
+
+
+def _cheapest_token(question: Question, problem: Problem, table: StageTable) -> Answer:
+    if links_may_bind(problem, float(table.tokens_per_s.max(initial=0))):
+        raise HarnessError("--ratio-only leaves links out, and some link here may be slower than a stage")
+    found = cheapest_token(table)
+    if found is None:
+        raise no_plan(question, problem, Front((), 0, 0))
+    if found.point.usd_per_hour > problem.config.budget_usd_per_hour:
+        raise HarnessError(
+            "--ratio-only knows no budget, and max_hourly_cost is below the cheapest token's cost"
+        )
+    return Answer(
+        question, problem, table, found.point, lay_out(found.point.choice, table, problem), None, (), True,
+        f"{found.thresholds:,} candidate throughputs", found.searched, found.certificate,
+    )  # fmt: skip
+
+
+def solve_front(question: Question, problem: Problem, table: StageTable) -> Solved:
+    """The front that holds the answer, of the plans within the question's limits."""
+    if question.rules == DOCUMENTED:
+        return _documented(question, problem)
+    if question.contiguous or links_may_bind(problem, float(table.tokens_per_s.max(initial=0))):
+        linked = linked_front(problem, table, question.contiguous, question.limits)
+        return Solved(
+            linked.front, lambda point: linked.plan(point, problem), "candidate stage and link rates"
+        )
+    plain = question.limits == Limits()
+    front = exact_front(table) if plain else limited_front(table, question.limits)
+    return Solved(front, lambda point: lay_out(point.choice, table, problem), plain=plain)
+
+
+def _documented(question: Question, problem: Problem) -> Solved:
+    rules, rates, sizes = question.rules, question.rates, question.sizes
+
+    def plan_of(point: FrontPoint) -> Plan:
+        # what the documented program says its plan makes, which its big-M may hold below the stages
+        plan = documented_plan(point.choice, problem, sizes, rules, rates)
+        return replace(plan, tokens_per_s=point.tokens_per_s)
+
+    return Solved(documented_front(problem, sizes, rules, rates), plan_of, "ways to use the pool")
+
+
+def no_plan(question: Question, problem: Problem, front: Front) -> NoPlanError:
+    """Why there is no plan, and the nearest change of each constraint that gives one."""
+    if not front.points:
+        found = diagnose(problem, question.rules, question.rates, question.sizes, question.limits)
+        if found is not None:
+            return NoPlanError(found.cause, found.relaxations)
+        return NoPlanError("the links between the GPUs, or the documented rules, leave none", ())
+    most = min(problem.config.budget_usd_per_hour, math.inf if question.budget is None else question.budget)
+    floor = question.floor or 0.0
+    cause = "no plan" + f" reaches {floor:g} tokens/s" * (floor > 0)
+    if math.isfinite(most):
+        cause += f" within {most:g} USD/h" if floor else f" costs {most:g} USD/h or less"
+    return NoPlanError(cause, beyond_front(front, floor, most))

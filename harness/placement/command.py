@@ -1,0 +1,126 @@
+"""`harness place`: from its options to what it prints, writes and returns."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from harness.errors import EXIT_DONE, HarnessError
+from harness.placement import options as place_options
+from harness.placement import report
+from harness.placement.answer import Answer, NoPlanError, answer
+from harness.placement.corrected import CORRECTED_RATES, corrected_problem
+from harness.placement.deployment import deployment
+from harness.placement.front_plot import Corner, Marks, front_plot
+from harness.placement.limits import Limits
+from harness.placement.measured_rates import read_rates
+from harness.placement.problem import Problem
+from harness.placement.question import Question, sizes_of
+from harness.placement.rates import DOCUMENTED_RATES, RateModel
+from harness.placement.reader import read_problem
+from harness.placement.recheck import check_answer, check_document, read_document
+from harness.placement.segments import CORRECTED, DOCUMENTED
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of `harness place`, and what runs it."""
+    place_options.add_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Answer and print; the exit code. HarnessError for a mistake, and where there is no plan."""
+    place_options.refuse_contradictions(options)
+    problem, rates = _rated(options.rates, read_problem(options.config_dir))
+    question = _question(options, problem, rates)
+    if options.check not in (None, Path()):
+        checked = check_document(read_document(options.check), question, problem)
+        return _tell(options, checked.document(), checked.line + "\n")
+    try:
+        found = answer(question, problem, ratio_only=options.ratio_only)
+    except NoPlanError as none:
+        if options.json:
+            sys.stdout.write(report.json_text(none.document() | report.asked(question, problem)))
+        raise
+    return _show(options, found)
+
+
+def _show(options: argparse.Namespace, found: Answer) -> int:
+    document, text = report.document(found), report.text(found)
+    if options.check is not None:
+        checked = check_answer(found)
+        document["checked"] = checked.document()
+        text += f"\n{checked.line}\n"
+    if options.emit:
+        deployed = deployment(found, options.gpus_per_machine)
+        document["vllm"] = report.deployment_document(deployed)
+        text = report.deployment_text(found, deployed)
+    if options.plot:
+        _write(options.plot, _drawing(found), "--plot")
+    return _tell(options, document, text)
+
+
+def _tell(options: argparse.Namespace, document: report.Document, text: str) -> int:
+    sys.stdout.write(report.json_text(document) if options.json else text)
+    return EXIT_DONE
+
+
+def _rated(text: str, problem: Problem) -> tuple[Problem, RateModel]:
+    """The problem as these rates see it, and the rates."""
+    if text == "documented":
+        return problem, DOCUMENTED_RATES
+    if text == "corrected":
+        return corrected_problem(problem), CORRECTED_RATES
+    path = Path(text)
+    if not path.is_file():
+        raise HarnessError(
+            f"{text!r} is no file",
+            where="--rates",
+            allowed="documented, corrected, or a file of measured rates",
+        )
+    return problem, read_rates(path, problem)
+
+
+def _question(options: argparse.Namespace, problem: Problem, rates: RateModel) -> Question:
+    rules = DOCUMENTED if options.rules == "documented" else CORRECTED
+    limits = Limits(
+        math.inf if options.max_prefill_s is None else options.max_prefill_s,
+        options.max_stages, options.single_type, options.uniform_tp,
+    )  # fmt: skip
+    return Question(
+        rules, rates, sizes_of(options.sizes, problem, rules), options.budget, options.min_tokens_per_s,
+        options.cost_weight, limits, options.contiguous,
+    )  # fmt: skip
+
+
+def _drawing(found: Answer) -> str:
+    assert found.front is not None
+    corners = [Corner(report.plan_name(p), p.usd_per_hour, p.tokens_per_s) for p in found.plans]
+    marks = Marks(found.front.points.index(found.point), found.question.budget, found.question.floor)
+    title = f"{found.problem.config.model_name} on {found.problem.gpus} GPUs"
+    origin = f"{report.provenance(found.question)}, rates {found.question.rates.name}"
+    return front_plot(corners, title, origin, marks)
+
+
+def _write(path: Path, content: str, option: str) -> None:
+    """Put the file there whole or not at all."""
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as stream:
+                stream.write(content)
+            Path(name).chmod(0o644)
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise HarnessError(
+            f"cannot be written ({error.strerror or error})",
+            where=str(path),
+            next_step=f"pass another {option}",
+        ) from None

@@ -1,0 +1,132 @@
+"""The options of `harness place`, and which of them contradict each other."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from harness.errors import HarnessError
+from harness.placement.vllm_launch import GPUS_PER_MACHINE
+
+_GOALS = ("budget", "min_tokens_per_s", "cost_weight")
+_LIMITS = ("max_prefill_s", "max_stages", "single_type", "uniform_tp", "contiguous")
+
+# (option, value or None for any, options that make no sense beside it)
+_CONTRADICTIONS: tuple[tuple[str, str | None, tuple[str, ...]], ...] = (
+    ("cost_weight", None, ("budget", "min_tokens_per_s")),
+    ("ratio_only", None, (*_GOALS, *_LIMITS, "plot")),
+    ("rules", "documented", (*_LIMITS, "ratio_only", "check")),
+)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """All options of the command."""
+    parser.add_argument("--config-dir", type=Path, required=True, metavar="DIR", help="the problem's folder")
+    _model_options(parser.add_argument_group("model"))
+    _goal_options(parser.add_argument_group("goal", "the cheapest token, unless one of these is given"))
+    _limit_options(parser.add_argument_group("limits"))
+    _output_options(parser.add_argument_group("output"))
+
+
+def _model_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--rules", choices=("corrected", "documented"), default="corrected",
+        help="documented: with the published solver's defects [corrected]",
+    )  # fmt: skip
+    group.add_argument(
+        "--rates", default="documented", metavar="documented|corrected|FILE",
+        help="how fast a stage is; FILE: measured, one row per stage [documented]",
+    )  # fmt: skip
+    group.add_argument(
+        "--sizes", metavar="all|coarse|fine|N,N",
+        help="how many layers a stage may hold [the config's, else all; documented rules: the config's]",
+    )  # fmt: skip
+
+
+def _goal_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--budget", type=_positive, metavar="USD_PER_HOUR", help="the fastest plan within it")
+    group.add_argument(
+        "--min-tokens-per-s", type=_positive, metavar="T",
+        help="the cheapest plan at this throughput or more; with --budget, the cheapest token between both",
+    )  # fmt: skip
+    group.add_argument(
+        "--cost-weight", type=_share, metavar="W",
+        help="throughput less cost, from 0 (throughput alone) to 1 (cost alone)",
+    )  # fmt: skip
+
+
+def _limit_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--max-prefill-s", type=_positive, metavar="S", help="seconds of one prompt through all stages"
+    )
+    group.add_argument("--max-stages", type=_count, metavar="N", help="pipeline stages")
+    group.add_argument("--single-type", action="store_true", help="all stages on one GPU type")
+    group.add_argument("--uniform-tp", action="store_true", help="all stages at one tensor-parallel size")
+    group.add_argument(
+        "--contiguous", action="store_true", help="stages of one GPU type stand next to each other"
+    )
+
+
+def _output_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--json", action="store_true", help="one JSON document instead of text")
+    group.add_argument(
+        "--ratio-only", action="store_true", help="the cheapest token alone, without the front"
+    )
+    group.add_argument("--plot", type=Path, metavar="FILE.svg", help="draw the front into this file")
+    group.add_argument(
+        "--emit", choices=("vllm",), help="the commands that launch the plan, or why one launch cannot"
+    )
+    group.add_argument(
+        "--gpus-per-machine", type=_count, default=GPUS_PER_MACHINE, metavar="N",
+        help=f"for --emit: how many GPUs one machine has [{GPUS_PER_MACHINE}]",
+    )  # fmt: skip
+    group.add_argument(
+        "--check", nargs="?", type=Path, const=Path(), metavar="RESULT.json",
+        help="check plans and proof with an independent solver: the answer's, or those of a --json document",
+    )  # fmt: skip
+
+
+def refuse_contradictions(options: argparse.Namespace) -> None:
+    """HarnessError for the first two options given that exclude each other."""
+    for name, value, others in _CONTRADICTIONS:
+        if not _given(options, name) or (value is not None and getattr(options, name) != value):
+            continue
+        for other in others:
+            if _given(options, other):
+                first = _spelled(name) + (f" {value}" if value else "")
+                raise HarnessError(f"{first} and {_spelled(other)} exclude each other")
+
+
+def _given(options: argparse.Namespace, name: str) -> bool:
+    return getattr(options, name) not in (None, False)
+
+
+def _spelled(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _number(text: str, low: float, high: float, allowed: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not low <= value <= high:
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed ({allowed})")
+    return value
+
+
+def _positive(text: str) -> float:
+    return _number(text, 5e-324, sys.float_info.max, "a number above 0")
+
+
+def _share(text: str) -> float:
+    return _number(text, 0, 1, "a number from 0 to 1")
+
+
+def _count(text: str) -> int:
+    allowed = "a whole number, 1 or more"
+    value = _number(text, 1, 1e9, allowed)
+    if value != int(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed ({allowed})")
+    return int(value)
