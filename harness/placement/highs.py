@@ -1,8 +1,9 @@
-"""Run HiGHS on a program. With one thread all its work is done in the calling thread."""
+"""Run HiGHS on a program: with one thread, and unless told to stop, all in the calling thread."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +11,15 @@ import highspy
 import numpy as np
 
 from harness.errors import EXIT_INFRASTRUCTURE, HarnessError
+from harness.placement.interruption import Stop, run_until_stopped
 from harness.placement.plan import Status
 from harness.placement.program import Floats, Program
 
 # HiGHS stops at either gap; the absolute one must not end a search for the exact optimum early.
 _ABSOLUTE_GAP = 1e-9
+
+# How long HiGHS may run over its own time limit before its process is ended.
+_GRACE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +40,13 @@ def run_highs(
     gap: float = 0.0,
     seed: int = 0,
     threads: int = 1,
+    stop: Stop | None = None,
 ) -> Outcome:
-    """Optimise to the relative `gap`. A solver that breaks down raises HarnessError (exit 21)."""
-    highs: Any = highspy.Highs()  # type: ignore[no-untyped-call]
+    """Optimise to the relative `gap`. A solver that breaks down raises HarnessError (exit 21).
+
+    With a `stop` HiGHS runs in a process of its own, which ends with the best so far when `stop` is
+    asked, or soon after the time limit where HiGHS overlooks it.
+    """
     options = {
         "output_flag": False,
         "threads": threads,
@@ -46,11 +55,27 @@ def run_highs(
         "mip_abs_gap": _ABSOLUTE_GAP,
         "time_limit": time_limit_s,
     }
+    if stop is None:
+        return _run(program, options)
+
+    def search(report: Callable[[Outcome], None]) -> Outcome:
+        return _run(program, options, report)
+
+    found = run_until_stopped(search, stop, time_limit_s + _GRACE_S)
+    return found.best or Outcome("no plan found", None, math.nan, math.nan, math.nan)
+
+
+def _run(
+    program: Program, options: dict[str, Any], report: Callable[[Outcome], None] | None = None
+) -> Outcome:
+    highs: Any = highspy.Highs()  # type: ignore[no-untyped-call]
     for name, value in options.items():
         if highs.setOptionValue(name, value) == highspy.HighsStatus.kError:
             raise HarnessError(f"HiGHS refused {name} = {value}", exit_code=EXIT_INFRASTRUCTURE)
     if highs.passModel(_highs_model(program)) == highspy.HighsStatus.kError:
         raise HarnessError("HiGHS refused the model", exit_code=EXIT_INFRASTRUCTURE)
+    if report is not None:
+        highs.cbMipImprovingSolution += lambda event: report(_improved(event.data_out))
     highs.run()
     if highs.getModelStatus() == highspy.HighsModelStatus.kSolveError:
         # seen on small programs: presolve trips over them, the program itself is fine
@@ -66,6 +91,13 @@ def run_highs(
         bound=_finite(float(info.mip_dual_bound)),
         gap=_finite(float(info.mip_gap)) if found else math.nan,
     )
+
+
+def _improved(found: Any) -> Outcome:
+    """A plan on the way, with the bound of that moment."""
+    objective, bound = float(found.objective_function_value), _finite(float(found.mip_dual_bound))
+    gap = abs(bound - objective) / abs(objective) if objective else math.nan
+    return Outcome("feasible", np.array(found.mip_solution), objective, bound, gap)
 
 
 def _highs_model(program: Program) -> Any:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.placement.highs import run_highs
+from harness.placement.interruption import Stop
 from harness.placement.plan import Solution, Stage, plan_of
 from harness.placement.problem import Problem
 from harness.placement.program import Floats, Program, Rows
@@ -122,13 +123,21 @@ def finish(rows: Rows, at: Layout, segments: Segments, goal: Goal, link_rate: Fl
     return rows.program(maximise=True, objective=objective, lower=lower, upper=upper, integer=integer)
 
 
-def solve(milp: Milp, *, time_limit_s: float = math.inf, gap: float = 0.0, seed: int = 0) -> Solution:
+def solve(
+    milp: Milp,
+    *,
+    time_limit_s: float = math.inf,
+    gap: float = 0.0,
+    seed: int = 0,
+    stop: Stop | None = None,
+) -> Solution:
     """The best plan, proven to the relative `gap`, in the calling thread; same input, same plan.
 
     Having no plan is an answer, told by the solution's status. The objective is the program's own,
-    so under the documented big-M it may be below the plan's true rate.
+    so under the documented big-M it may be below the plan's true rate. Asked to `stop`, it returns
+    the best plan so far as `feasible`; only then it works in another process.
     """
-    found = run_highs(milp.program, time_limit_s=time_limit_s, gap=gap, seed=seed)
+    found = run_highs(milp.program, time_limit_s=time_limit_s, gap=gap, seed=seed, stop=stop)
     plan = None
     if found.values is not None:
         used = milp.segments[found.values[: len(milp.segments)] > 0.5]
