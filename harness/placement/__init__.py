@@ -1,10 +1,11 @@
 """Which GPUs serve which layers, at what tensor-parallel degree, for how much money."""
 
-from harness.placement.cheapest import cheapest_per_token
 from harness.placement.connections import count_connections
+from harness.placement.front import exact_front
 from harness.placement.milp import Goal, build_model, solve
 from harness.placement.plan import Plan, verify_plan
 from harness.placement.problem import Problem
+from harness.placement.ratio import cheapest_token
 from harness.placement.reader import read_problem
 from harness.placement.segments import (
     CORRECTED,
@@ -14,6 +15,7 @@ from harness.placement.segments import (
     enumerate_segments,
     fine_sizes,
 )
+from harness.placement.stages import stage_table
 
 __all__ = [
     "CORRECTED",
@@ -23,12 +25,14 @@ __all__ = [
     "Problem",
     "all_sizes",
     "build_model",
-    "cheapest_per_token",
+    "cheapest_token",
     "coarse_sizes",
     "count_connections",
     "enumerate_segments",
+    "exact_front",
     "fine_sizes",
     "read_problem",
     "solve",
+    "stage_table",
     "verify_plan",
 ]

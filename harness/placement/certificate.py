@@ -63,11 +63,16 @@ def certificate_of(front: Front, table: StageTable) -> Certificate | None:
         floor = float(thresholds[first])
         step = front.cheapest_at(floor)
         assert step is not None
-        reach = max(step.usd_per_hour / point.usd_per_hour * point.tokens_per_s, step.tokens_per_s)
-        first = int(np.searchsorted(thresholds, min(reach, fastest) * (1 + 1e-15), side="right"))
+        carries = max(reach(step.usd_per_hour, point), step.tokens_per_s)
+        first = int(np.searchsorted(thresholds, min(carries, fastest), side="right"))
         spans.append(Span(floor, float(thresholds[first - 1]), step.usd_per_hour))
     beyond = float(thresholds[first]) if first < len(thresholds) else math.inf
     return Certificate(point, tuple(spans), beyond)
+
+
+def reach(usd_per_hour: float, best: FrontPoint) -> float:
+    """The tokens/s up to which whatever costs `usd_per_hour` has no cheaper token than the best plan."""
+    return usd_per_hour / best.usd_per_hour * best.tokens_per_s if best.usd_per_hour else math.inf
 
 
 def check_certificate(certificate: Certificate, table: StageTable) -> tuple[str, ...]:

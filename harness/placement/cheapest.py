@@ -6,17 +6,16 @@ gives every plan worth having. Any further limit that adds up over stages is one
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from harness.placement.highs import run_highs
-from harness.placement.plan import Plan, Solution
+from harness.placement.plan import Solution
 from harness.placement.problem import Floats, Problem
 from harness.placement.program import Program, Rows
-from harness.placement.segments import Rules
-from harness.placement.stages import Choice, StageTable, lay_out, stage_table
+from harness.placement.stages import Choice, StageTable, lay_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,22 +81,3 @@ def _program(
         upper=np.full(len(kinds), float(table.most_stages)),
         integer=np.ones(len(kinds), dtype=np.bool_),
     )
-
-
-def cheapest_per_token(problem: Problem, sizes: Iterable[int], rules: Rules) -> Solution:
-    """The plan with the lowest USD per token over all throughputs; objective and bound in USD per token."""
-    table = stage_table(problem, rules, sizes=sizes)
-    best: Plan | None = None
-    reached = 0.0
-    for floor in table.thresholds.tolist():
-        if floor <= reached:
-            continue
-        plan = cheapest_plan(problem, table, floor).plan
-        if plan is None:
-            break
-        reached = plan.tokens_per_s
-        if best is None or plan.usd_per_token < best.usd_per_token:
-            best = plan
-    if best is None:
-        return Solution("infeasible", None)
-    return Solution("optimal", best, best.usd_per_token, best.usd_per_token, 0.0)

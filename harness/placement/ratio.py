@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.placement.certificate import Certificate, Span
+from harness.placement.certificate import Certificate, Span, reach
 from harness.placement.front import FrontPoint, usd_of
 from harness.placement.problem import Floats
 from harness.placement.stages import Choice, StageTable
-from harness.placement.sweep import Pool, fewest_gpus, pool_of, relaxed_costs, sweep
+from harness.placement.sweep import Pool, cheapest_items, fewest_gpus, pool_of, relaxed_costs, sweep
 
 _PIECES = 64
 _EXACT_AT_ONCE = 8
@@ -24,7 +24,7 @@ _EXACT_AT_ONCE = 8
 
 @dataclass(slots=True)
 class _Span:
-    """Thresholds `first` to `last`; `usd` bounds the cost of them all, `exact` if a plan at `first` has it."""
+    """Thresholds `first` to `last`: all cost at least `usd`, `exact` if that is the cost of `first`."""
 
     first: int
     last: int
@@ -83,10 +83,10 @@ class _Search:
             fresh = [piece for piece in pieces if not piece.exact]
             self.bounded += len(fresh)
             for piece, usd in zip(fresh, self.bounds([p.first for p in fresh]), strict=True):
-                piece.usd = max(piece.usd, usd)
+                piece.usd = max(piece.usd, float(usd))
 
-    def bounds(self, indices: list[int]) -> list[float]:
-        return relaxed_usd(self.pool, self.thresholds[indices]).tolist()
+    def bounds(self, indices: list[int]) -> Floats:
+        return relaxed_usd(self.pool, self.thresholds[indices])
 
     def search(self, spans: list[_Span]) -> None:
         """Find the cheapest plan at the lower end of each span."""
@@ -106,8 +106,8 @@ class _Search:
 
 def relaxed_usd(pool: Pool, floors: Floats) -> Floats:
     """A lower bound on the cost at each floor, in USD/h: no type is ever short of GPUs; shape (floors,)."""
-    fewest = fewest_gpus(pool, floors) * pool.table.usd_per_hour[pool.types][:, None, None]
-    costs: Floats = relaxed_costs(fewest.min(axis=0, initial=np.inf), pool.table.most_stages)[-1, -1]
+    items = cheapest_items(fewest_gpus(pool, floors), pool.table.usd_per_hour[pool.types])
+    costs: Floats = relaxed_costs(items, pool.table.most_stages)[-1, -1]
     return costs
 
 
@@ -130,7 +130,6 @@ def cheapest_token(table: StageTable) -> CheapestToken | None:
 def _proof(search: _Search) -> tuple[Certificate, int, int, int]:
     """The spans found, each stretched as far as its bound carries, so that few are left."""
     assert search.best is not None
-    ratio = search.best.usd_per_hour / search.best.tokens_per_s
     spans, reached, beyond = [], -1, math.inf
     for span in sorted(search.spans, key=lambda s: s.first):
         if math.isinf(span.usd):
@@ -138,7 +137,7 @@ def _proof(search: _Search) -> tuple[Certificate, int, int, int]:
             break
         if span.last <= reached:
             continue
-        floor, carries = float(search.thresholds[span.first]), span.usd / ratio
+        floor, carries = float(search.thresholds[span.first]), reach(span.usd, search.best)
         reached = max(span.last, int(np.searchsorted(search.thresholds, carries, side="right")) - 1)
         spans.append(Span(floor, float(search.thresholds[reached]), span.usd))
     certificate = Certificate(search.best, tuple(spans), beyond)

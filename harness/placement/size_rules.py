@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 
-from harness.placement.cheapest import cheapest_per_token
 from harness.placement.connections import count_connections
 from harness.placement.milp import Goal, Milp, build_model, solve
 from harness.placement.plan import Plan, Solution, verify_plan
 from harness.placement.problem import Problem
+from harness.placement.ratio import cheapest_token
 from harness.placement.segments import CORRECTED, DOCUMENTED, all_sizes, enumerate_segments
+from harness.placement.stages import stage_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,4 +76,5 @@ def loss_against_every_size(_: SizedModel, chosen: SizedModel) -> float:
 
 @cache
 def _usd_per_token(problem: Problem, sizes: tuple[int, ...]) -> float:
-    return cheapest_per_token(problem, sizes, DOCUMENTED).require().usd_per_token
+    found = cheapest_token(stage_table(problem, DOCUMENTED, sizes=sizes))
+    return math.inf if found is None else found.point.usd_per_million_tokens / 1e6

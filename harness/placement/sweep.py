@@ -72,6 +72,19 @@ def fewest_gpus(pool: Pool, floors: Floats) -> Floats:
     return fewest
 
 
+def paid(gpus: Floats, price: float) -> Floats:
+    """What these GPUs cost; no GPUs (infinite) stay infinite when they are free."""
+    return gpus * price if price else np.where(np.isfinite(gpus), 0.0, np.inf)
+
+
+def cheapest_items(fewest: Floats, prices: Floats) -> Floats:
+    """The least price of a stage of n layers over all types; shape (L + 1, floors)."""
+    items = np.full(fewest.shape[1:], np.inf)
+    for gpus, price in zip(fewest, prices, strict=True):
+        np.minimum(items, paid(gpus, price), out=items)
+    return items
+
+
 def relaxed_costs(items: Floats, most_stages: int) -> Floats:
     """Least cost of at most k stages over l layers when GPUs are never short; shape (k + 1, L + 1, floors).
 
@@ -124,8 +137,7 @@ def sweep(table: StageTable, floors: Sequence[float]) -> list[Choice | None]:
 def _cheapest(pool: Pool, floors: Floats) -> list[Choice | None]:
     answers: list[Choice | None] = [None] * len(floors)
     fewest = fewest_gpus(pool, floors)
-    items = (fewest * pool.prices[:, None, None]).min(axis=0, initial=np.inf)
-    relaxed = relaxed_costs(items, pool.table.most_stages)
+    relaxed = relaxed_costs(cheapest_items(fewest, pool.prices), pool.table.most_stages)
     least = relaxed[-1, -1]
     unproven, within = np.flatnonzero(np.isfinite(least)), least * _FIRST_CEILING
     while len(unproven):
@@ -150,17 +162,17 @@ def _search(pool: Pool, fewest: Floats, relaxed: Floats, within: Floats) -> _Sea
     merges = []
     for row, (g, price) in enumerate(zip(pool.types, pool.prices, strict=True)):
         rest = relaxed[last - 1, ::-1]  # what the other layers cost at least
-        stage = np.where(fewest[row] * price + rest <= within, fewest[row], np.inf)
+        stage = np.where(paid(fewest[row], price) + rest <= within, fewest[row], np.inf)
         gpus = _gpus(stage, min(last, int(table.gpus[g])), int(table.gpus[g]))
         for k in range(1, len(gpus)):
-            gpus[k][gpus[k] * price + relaxed[last - k, ::-1] > within] = np.inf
+            gpus[k][paid(gpus[k], price) + relaxed[last - k, ::-1] > within] = np.inf
         if not np.isfinite(gpus[1:]).any():
             continue
         after = costs.copy()
         for k, layers in np.argwhere(np.isfinite(gpus).any(axis=2)):
             if k:
                 part = after[k:, layers:]
-                own = gpus[k, layers] * price
+                own = paid(gpus[k, layers], price)
                 np.minimum(part, costs[: last + 1 - k, : table.layers + 1 - layers] + own, out=part)
         merges.append(_Merge(row, costs, gpus, stage, price))
         costs = after
@@ -189,8 +201,8 @@ def _trace(pool: Pool, searched: _Searched, floor: int, tokens_per_s: float) -> 
         if before[k, layers] == cost:
             continue
         deep = min(k + 1, len(gpus))
-        rest = (
-            before[k - deep + 1 : k + 1, : layers + 1][::-1, ::-1] + gpus[:deep, : layers + 1] * merge.price
+        rest = before[k - deep + 1 : k + 1, : layers + 1][::-1, ::-1] + paid(
+            gpus[:deep, : layers + 1], merge.price
         )
         used, held = (int(i) for i in np.argwhere(rest == cost)[0])
         k, layers, cost = k - used, layers - held, before[k - used, layers - held]

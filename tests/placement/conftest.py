@@ -8,12 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from harness.placement.problem import Config, GpuType, Problem
 from harness.placement.rates import stage_memory_gb, stage_rate
 from harness.placement.reader import read_problem
 from harness.placement.stages import Choice, StageTable
+
+# the long form of the proofs: --hypothesis-profile=full
+settings.register_profile("full", max_examples=4_000)
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "placement"
 
@@ -26,6 +30,16 @@ def medium() -> Problem:
 @pytest.fixture(scope="session")
 def tiny() -> Problem:
     return read_problem(FIXTURES / "tiny")
+
+
+@pytest.fixture(scope="session")
+def small() -> Problem:
+    return read_problem(FIXTURES / "small")
+
+
+@pytest.fixture(scope="session")
+def large() -> Problem:
+    return read_problem(FIXTURES / "large")
 
 
 @pytest.fixture(scope="session")
