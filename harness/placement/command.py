@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from harness.errors import EXIT_DONE, HarnessError
+from harness.errors import EXIT_DONE, EXIT_INFEASIBLE, HarnessError
 from harness.placement import options as place_options
 from harness.placement import report
 from harness.placement.answer import Answer, NoPlanError, answer
@@ -39,7 +39,8 @@ def run(options: argparse.Namespace) -> int:
     question = _question(options, problem, rates)
     if options.check not in (None, Path()):
         checked = check_document(read_document(options.check), question, problem)
-        return _tell(options, checked.document(), checked.line + "\n")
+        _tell(options, checked.document(), checked.line + "\n")
+        return EXIT_DONE
     try:
         found = answer(question, problem, ratio_only=options.ratio_only)
     except NoPlanError as none:
@@ -50,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _show(options: argparse.Namespace, found: Answer) -> int:
-    document, text = report.document(found), report.text(found)
+    document, text, code = report.document(found), report.text(found), EXIT_DONE
     if options.check is not None:
         checked = check_answer(found)
         document["checked"] = checked.document()
@@ -59,14 +60,15 @@ def _show(options: argparse.Namespace, found: Answer) -> int:
         deployed = deployment(found, options.gpus_per_machine)
         document["vllm"] = report.deployment_document(deployed)
         text = report.deployment_text(found, deployed)
+        code = EXIT_DONE if deployed.launch else EXIT_INFEASIBLE
     if options.plot:
         _write(options.plot, _drawing(found), "--plot")
-    return _tell(options, document, text)
+    _tell(options, document, text)
+    return code
 
 
-def _tell(options: argparse.Namespace, document: report.Document, text: str) -> int:
+def _tell(options: argparse.Namespace, document: report.Document, text: str) -> None:
     sys.stdout.write(report.json_text(document) if options.json else text)
-    return EXIT_DONE
 
 
 def _rated(text: str, problem: Problem) -> tuple[Problem, RateModel]:
