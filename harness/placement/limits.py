@@ -47,10 +47,34 @@ class Limits:
 
 def limited_front(table: StageTable, limits: Limits) -> Front:
     """The exact front of the plans within the limits; choices keep the table's class numbers."""
-    oracle = sweep if math.isinf(limits.prefill_s) else _latency_oracle(limits.prefill_s)
+    oracle = oracle_of(limits)
     fronts = [exact_front(part, oracle) for part in parts(table, limits)]
     points = pareto(point for front in fronts for point in front.points)
     return Front(points, len(table.thresholds), sum(front.visited for front in fronts))
+
+
+def oracle_of(limits: Limits) -> Oracle:
+    """Cheapest choices within the latency limit: the sweep's where they keep it, else the floor program's."""
+    most_s = limits.prefill_s
+    if math.isinf(most_s):
+        return sweep
+
+    def cheapest(table: StageTable, floors: Sequence[float]) -> list[Choice | None]:
+        rows = latency_row(table, most_s)
+        found: dict[float, Choice | None] = {}
+        reached, last = -math.inf, None
+        for floor, free in sorted(zip(floors, sweep(table, floors), strict=True), key=lambda pair: pair[0]):
+            # Plans get dearer with the floor: one that reaches the next floor is the cheapest there.
+            if floor > reached:
+                if free is None or prefill_s(table, free) <= most_s * _SLACK:
+                    last = free
+                else:
+                    last = cheapest_choice(table, floor, rows)
+                reached = math.inf if last is None else table.rate(last)
+            found[floor] = last
+        return [found[floor] for floor in floors]
+
+    return cheapest
 
 
 def parts(table: StageTable, limits: Limits) -> list[StageTable]:
@@ -79,24 +103,3 @@ def latency_row(table: StageTable, most_s: float) -> tuple[AdditiveLimit, ...]:
     if math.isinf(most_s):
         return ()
     return (AdditiveLimit(table.prefill_s * (_UNITS / most_s), _UNITS),)
-
-
-def _latency_oracle(most_s: float) -> Oracle:
-    """Cheapest choices within the limit: the sweep's where they keep it, else the floor program's."""
-
-    def cheapest(table: StageTable, floors: Sequence[float]) -> list[Choice | None]:
-        rows = latency_row(table, most_s)
-        found: dict[float, Choice | None] = {}
-        reached, last = -math.inf, None
-        for floor, free in sorted(zip(floors, sweep(table, floors), strict=True), key=lambda pair: pair[0]):
-            # Plans get dearer with the floor: one that reaches the next floor is the cheapest there.
-            if floor > reached:
-                if free is None or prefill_s(table, free) <= most_s * _SLACK:
-                    last = free
-                else:
-                    last = cheapest_choice(table, floor, rows)
-                reached = math.inf if last is None else table.rate(last)
-            found[floor] = last
-        return [found[floor] for floor in floors]
-
-    return cheapest
