@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import shlex
 import sys
 import tempfile
 from pathlib import Path
@@ -16,6 +17,7 @@ from harness.placement.answer import Answer, NoPlanError, answer
 from harness.placement.corrected import CORRECTED_RATES, corrected_problem
 from harness.placement.deployment import deployment
 from harness.placement.front_plot import Corner, Marks, front_plot
+from harness.placement.generator import synthetic_pool
 from harness.placement.limits import Limits
 from harness.placement.measured_rates import read_rates
 from harness.placement.problem import Problem
@@ -24,6 +26,7 @@ from harness.placement.rates import DOCUMENTED_RATES, RateModel
 from harness.placement.reader import read_problem
 from harness.placement.recheck import check_answer, check_document, read_document
 from harness.placement.segments import CORRECTED, DOCUMENTED
+from harness.placement.writer import write_problem
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +38,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Answer and print; the exit code. HarnessError for a mistake, and where there is no plan."""
     place_options.refuse_contradictions(options)
+    if options.generate:
+        return _generate(options)
     problem, rates = _rated(options.rates, read_problem(options.config_dir))
     question = _question(options, problem, rates)
     if options.check not in (None, Path()):
@@ -48,6 +53,19 @@ def run(options: argparse.Namespace) -> int:
             sys.stdout.write(report.json_text(none.document() | report.asked(question, problem)))
         raise
     return _show(options, found)
+
+
+def _generate(options: argparse.Namespace) -> int:
+    """Write a made-up problem and say how to ask about it."""
+    low, high = options.gpus_per_type or (4, 24)
+    problem = synthetic_pool(options.seed or 0, options.types or 5, (low, high), options.layers or 80)
+    write_problem(problem, options.generate)
+    folder = shlex.quote(str(options.generate))
+    sys.stdout.write(
+        f"{problem.layers} layers, {problem.gpus} GPUs of {len(problem.pool)} types: "
+        f"harness place --config-dir {folder}\n"
+    )
+    return EXIT_DONE
 
 
 def _show(options: argparse.Namespace, found: Answer) -> int:

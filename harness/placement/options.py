@@ -11,9 +11,12 @@ from harness.placement.vllm_launch import GPUS_PER_MACHINE
 
 _GOALS = ("budget", "min_tokens_per_s", "cost_weight")
 _LIMITS = ("max_prefill_s", "max_stages", "single_type", "uniform_tp", "contiguous")
+_GENERATOR = ("types", "seed", "layers", "gpus_per_type")
+_ANSWERS = (*_GOALS, *_LIMITS, "config_dir", "sizes", "json", "ratio_only", "plot", "emit", "check")
 
 # (option, value or None for any, options that make no sense beside it)
 _CONTRADICTIONS: tuple[tuple[str, str | None, tuple[str, ...]], ...] = (
+    ("generate", None, _ANSWERS),
     ("cost_weight", None, ("budget", "min_tokens_per_s")),
     ("ratio_only", None, (*_GOALS, *_LIMITS, "plot")),
     ("rules", "documented", (*_LIMITS, "ratio_only", "check")),
@@ -22,11 +25,12 @@ _CONTRADICTIONS: tuple[tuple[str, str | None, tuple[str, ...]], ...] = (
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """All options of the command."""
-    parser.add_argument("--config-dir", type=Path, required=True, metavar="DIR", help="the problem's folder")
+    parser.add_argument("--config-dir", type=Path, metavar="DIR", help="the problem's folder")
     _model_options(parser.add_argument_group("model"))
     _goal_options(parser.add_argument_group("goal", "the cheapest token, unless one of these is given"))
     _limit_options(parser.add_argument_group("limits"))
     _output_options(parser.add_argument_group("output"))
+    _generator_options(parser.add_argument_group("a made-up problem instead of an answer"))
 
 
 def _model_options(group: argparse._ArgumentGroup) -> None:
@@ -87,8 +91,24 @@ def _output_options(group: argparse._ArgumentGroup) -> None:
     )  # fmt: skip
 
 
+def _generator_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--generate", type=Path, metavar="DIR", help="write one into this new folder")
+    group.add_argument("--types", type=_count, metavar="N", help="GPU types [5]")
+    group.add_argument("--seed", type=_seed, metavar="S", help="same seed, same problem [0]")
+    group.add_argument("--layers", type=_count, metavar="L", help="layers of its 140 GB model [80]")
+    group.add_argument("--gpus-per-type", type=_span, metavar="LOW-HIGH", help="GPUs of each type [4-24]")
+
+
 def refuse_contradictions(options: argparse.Namespace) -> None:
-    """HarnessError for the first two options given that exclude each other."""
+    """HarnessError for the first two options given that exclude each other, or one that is missing."""
+    if options.config_dir is None and options.generate is None:
+        raise HarnessError(
+            "the following arguments are required: --config-dir", next_step="see harness place --help"
+        )
+    if options.generate is None:
+        for name in _GENERATOR:
+            if _given(options, name):
+                raise HarnessError(f"{_spelled(name)} makes sense with --generate only")
     for name, value, others in _CONTRADICTIONS:
         if not _given(options, name) or (value is not None and getattr(options, name) != value):
             continue
@@ -130,3 +150,16 @@ def _count(text: str) -> int:
     if value != int(value):
         raise argparse.ArgumentTypeError(f"{text!r} is not allowed ({allowed})")
     return int(value)
+
+
+def _seed(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed (a whole number, 0 or more)")
+    return int(text)
+
+
+def _span(text: str) -> tuple[int, int]:
+    low, dash, high = text.partition("-")
+    if not (low.isascii() and low.isdigit()) or (dash and not (high.isascii() and high.isdigit())):
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed (two whole numbers, as 4-24)")
+    return int(low), int(high if dash else low)
