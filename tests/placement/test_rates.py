@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from harness.errors import HarnessError
-from harness.placement.problem import GpuType, Problem
+from harness.placement.problem import GpuSpec, GpuType, Problem
 from harness.placement.rates import (
     activation_gb,
     layer_range,
@@ -14,7 +14,9 @@ from harness.placement.rates import (
     require_fast_links,
     stage_link_rate,
     stage_memory_gb,
+    stage_prefill_s,
     stage_rate,
+    stage_rates,
     tp_efficiency,
 )
 
@@ -31,6 +33,20 @@ def test_rate_is_memory_bound_for_one_short_request(medium: Problem) -> None:
     config = replace(medium.config, batch_size=1, sequence_length=1)
     moved = (12 * 8192**2 * 40 + 8192) * 2
     assert stage_rate(config, medium.pool[4], 1, 40) == pytest.approx(320e9 / moved)
+
+
+def test_a_type_may_have_figures_of_its_own(medium: Problem) -> None:
+    t4 = medium.pool[4]
+    faster = replace(t4, name="T4 of tomorrow", spec=GpuSpec(130, 640, 0.4))
+    assert np.array_equal(stage_rates(medium.config, faster, 2), 2 * stage_rates(medium.config, t4, 2))
+
+
+def test_a_table_holds_the_rate_of_each_size(medium: Problem) -> None:
+    config, gpu = medium.config, medium.pool[3]
+    rates, prefill = stage_rates(config, gpu, 4), stage_prefill_s(config, gpu, 4)
+    assert rates.tolist() == [0.0, *(stage_rate(config, gpu, 4, n) for n in range(1, 41))]
+    assert prefill[7] == 4096 / rates[7]
+    assert np.isinf(prefill[0])
 
 
 def test_tp_efficiency_falls() -> None:
