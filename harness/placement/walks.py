@@ -18,22 +18,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.placement.cheapest import AdditiveLimit
+from harness.placement.cheapest import AdditiveLimit, Items, items_at, share_layers, stage_rows
 from harness.placement.highs import run_highs
 from harness.placement.links import LinkedTable, twins
 from harness.placement.program import Program, Rows
 from harness.placement.stages import Choice, Ints
 
 Numbers = NDArray[np.intp]
-
-
-@dataclass(frozen=True, slots=True)
-class _Items:
-    """What a column of y stands for: stages of one class that hold `fewest` to `most` layers, shape (I,)."""
-
-    kind: Ints
-    fewest: Ints
-    most: Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +57,7 @@ def cheapest_walk(
     table: LinkedTable, tokens_per_s: float, limits: Sequence[AdditiveLimit] = ()
 ) -> Choice | None:
     """The cheapest stages and links that all reach `tokens_per_s` in some order; None when there are none."""
-    items = _items(table, tokens_per_s, joined=not limits)
+    items = items_at(table, tokens_per_s, joined=not limits)
     if not len(items.kind):
         return None
     graph = _graph(table, items, tokens_per_s)
@@ -74,22 +65,10 @@ def cheapest_walk(
     if found.values is None:
         return None
     counts = np.rint(found.values[: len(items.kind)]).astype(np.int64)
-    return _share_layers(table, items, counts)
+    return share_layers(table, items, counts)
 
 
-def _items(table: LinkedTable, tokens_per_s: float, *, joined: bool) -> _Items:
-    """The sizes of each class that reach the floor, neighbouring sizes as one item if `joined`."""
-    fits = (table.tokens_per_s >= tokens_per_s) & (table.tokens_per_s > 0)
-    kinds, sizes = np.nonzero(fits)
-    if not joined:
-        return _Items(kinds, sizes, sizes)
-    opens = np.append(True, (np.diff(kinds) != 0) | (np.diff(sizes) != 1))[: len(kinds)]
-    first = np.flatnonzero(opens)
-    last = np.append(first[1:], len(kinds)) - 1
-    return _Items(kinds[first], sizes[first], sizes[last])
-
-
-def _graph(table: LinkedTable, items: _Items, tokens_per_s: float) -> _Graph:
+def _graph(table: LinkedTable, items: Items, tokens_per_s: float) -> _Graph:
     allowed = table.links >= tokens_per_s
     kinds, of_item = np.unique(items.kind, return_inverse=True)
     node = twins(kinds, table, allowed, table.contiguous)
@@ -99,11 +78,11 @@ def _graph(table: LinkedTable, items: _Items, tokens_per_s: float) -> _Graph:
     return _Graph(node[of_item], table.type[stand_in], source, target)
 
 
-def _program(table: LinkedTable, items: _Items, graph: _Graph, limits: Sequence[AdditiveLimit]) -> Program:
+def _program(table: LinkedTable, items: Items, graph: _Graph, limits: Sequence[AdditiveLimit]) -> Program:
     onward = np.flatnonzero(graph.source != graph.target)  # a step on the spot connects nothing
     at = _columns(len(items.kind), len(graph.source), graph.nodes, len(onward))
     rows = Rows()
-    _stage_rows(rows, table, items, at, limits)
+    stage_rows(rows, at.y, table, items, limits)
     _walk_rows(rows, graph, at)
     _flow_rows(rows, table.most_stages, graph, onward, at)
     if table.contiguous:
@@ -125,18 +104,6 @@ def _program(table: LinkedTable, items: _Items, graph: _Graph, limits: Sequence[
 def _columns(items: int, arcs: int, nodes: int, onward: int) -> _Columns:
     blocks = (items, arcs, nodes, nodes, onward, nodes)
     return _Columns(*np.split(np.arange(sum(blocks)), np.cumsum(blocks)[:-1]))
-
-
-def _stage_rows(
-    rows: Rows, table: LinkedTable, items: _Items, at: _Columns, limits: Sequence[AdditiveLimit]
-) -> None:
-    """Layers, stages, the GPUs of each type and the limits, as without links."""
-    rows.add(rows.block(1, 0, table.layers), at.y, items.fewest)
-    rows.add(rows.block(1, table.layers, math.inf), at.y, items.most)
-    rows.add(rows.block(1, 0, table.most_stages), at.y, 1)
-    rows.add(rows.block(len(table.gpus), 0, table.gpus)[table.type[items.kind]], at.y, table.tp[items.kind])
-    for limit in limits:
-        rows.add(rows.block(1, -math.inf, limit.most), at.y, limit.share[items.kind, items.fewest])
 
 
 def _walk_rows(rows: Rows, graph: _Graph, at: _Columns) -> None:
@@ -169,16 +136,3 @@ def _contiguous_rows(rows: Rows, graph: _Graph, at: _Columns) -> None:
     enters = run[graph.source] != run[graph.target]
     rows.add(once[run[graph.target][enters]], at.f[enters], 1)
     rows.add(once[run], at.s, 1)
-
-
-def _share_layers(table: LinkedTable, items: _Items, counts: Ints) -> Choice:
-    """Each stage its item's fewest layers, then one more at a time where the rate stays highest."""
-    stages = [
-        [int(items.kind[item]), int(items.fewest[item]), int(items.most[item])]
-        for item in np.repeat(np.arange(len(counts)), counts).tolist()
-    ]
-    for _ in range(table.layers - sum(layers for _, layers, _ in stages)):
-        growing = [stage for stage in stages if stage[1] < stage[2]]
-        best = max(growing, key=lambda stage: float(table.tokens_per_s[stage[0], stage[1] + 1]))
-        best[1] += 1
-    return tuple(sorted((kind, layers) for kind, layers, _ in stages))
