@@ -39,7 +39,7 @@ def items_at(table: StageTable, tokens_per_s: float, *, joined: bool) -> Items:
     """The sizes of each class that reach the floor, neighbouring sizes as one item if `joined`."""
     fits = (table.tokens_per_s >= tokens_per_s) & (table.tokens_per_s > 0)
     kinds, sizes = np.nonzero(fits)
-    if not joined:
+    if not joined or not len(kinds):
         return Items(kinds, sizes, sizes)
     opens = np.append(True, (np.diff(kinds) != 0) | (np.diff(sizes) != 1))[: len(kinds)]
     first = np.flatnonzero(opens)
@@ -74,17 +74,23 @@ def stage_rows(
 
 
 def cheapest_choice(
-    table: StageTable, tokens_per_s: float, limits: Sequence[AdditiveLimit] = ()
+    table: StageTable,
+    tokens_per_s: float,
+    limits: Sequence[AdditiveLimit] = (),
+    cost: Floats | None = None,
 ) -> Choice | None:
     """The cheapest stages that all reach `tokens_per_s`; None when there are none.
 
-    min sum usd*y with sum fewest*y <= all layers <= sum most*y, sum y <= the most stages, sum tp*y <=
+    min sum cost*y with sum fewest*y <= all layers <= sum most*y, sum y <= the most stages, sum tp*y <=
     the type's GPUs; sizes in a row are one column, since any total between its ends can be shared out.
+    `cost` of a stage, shape (C, L + 1), is in USD/h if not given.
     """
-    items = items_at(table, tokens_per_s, joined=not limits)
+    items = items_at(table, tokens_per_s, joined=not limits and cost is None)
     if not len(items.kind):
         return None
-    found = run_highs(_program(table, items, limits))
+    usd = (table.usd_per_hour[table.type] * table.tp)[items.kind]
+    each = usd if cost is None else cost[items.kind, items.fewest]
+    found = run_highs(_program(table, items, limits, each))
     if found.values is None:
         return None
     return share_layers(table, items, np.rint(found.values).astype(np.int64))
@@ -99,11 +105,10 @@ def cheapest_plan(problem: Problem, table: StageTable, tokens_per_s: float) -> S
     return Solution("optimal", plan, plan.usd_per_hour, plan.usd_per_hour, 0.0)
 
 
-def _program(table: StageTable, items: Items, limits: Sequence[AdditiveLimit]) -> Program:
+def _program(table: StageTable, items: Items, limits: Sequence[AdditiveLimit], cost: Floats) -> Program:
     columns = np.arange(len(items.kind))
     rows = Rows()
     stage_rows(rows, columns, table, items, limits)
-    cost = (table.usd_per_hour[table.type] * table.tp)[items.kind]
     return rows.program(
         maximise=False,
         objective=cost / (cost.max() or 1),  # the solver's tolerances are absolute

@@ -89,12 +89,13 @@ def stage_sizes(
     rules: Rules,
     rates: RateModel = DOCUMENTED_RATES,
 ) -> tuple[int, ...]:
-    """The sizes that a stage on `tp` GPUs of this type may have: memory and the floors allow them."""
+    """The sizes that a stage on `tp` GPUs of this type may have: memory, floors and rates allow them."""
     fewest, most = rates.layer_range(problem.config, gpu, tp)
     if rules.one_layer_always_fits:
         most = max(most, 1)
     fewest = max(fewest, problem.config.min_layers_per_stage)
-    return tuple(sorted({size for size in sizes if fewest <= size <= most}))
+    rate = rates.tokens_per_s(problem.config, gpu, tp)
+    return tuple(sorted({size for size in sizes if fewest <= size <= most and rate[size] > 0}))
 
 
 def enumerate_segments(
