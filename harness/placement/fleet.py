@@ -13,10 +13,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.errors import HarnessError
-from harness.placement.fleet_ip import Counts, Effort, whole_fleet
-from harness.placement.fleet_lp import Columns, capacity_program, learn, most_tokens_per_s, relaxed_fleet
+from harness.placement.fleet_ip import Counts, Effort, largest_whole_fleet, whole_fleet
+from harness.placement.fleet_lp import Columns, learn, relaxed_capacity, relaxed_fleet
 from harness.placement.front import FrontPoint
-from harness.placement.highs import run_highs
 from harness.placement.limits import Limits, limited_front, oracle_of, parts
 from harness.placement.plan import Plan, Stage, Status, plan_of
 from harness.placement.pricing import useful_floors
@@ -42,9 +41,9 @@ class Fleet:
     """Pipelines that serve the demand within the pool.
 
     `optimal`: no fleet costs less. `feasible`: the gap to `lower_bound_usd_per_hour` is open.
-    `infeasible`: no fleet serves the demand; `most_tokens_per_s` bounds what the pool can serve (NaN where
-    it was not needed). `no plan found`: neither a fleet nor that proof. `lp_usd_per_hour` is the bound by
-    fractions of pipelines, `columns` the most pipelines at choice in one program.
+    `infeasible`: no fleet serves the demand; `most_tokens_per_s` is what the pool can serve, or a bound on
+    it (NaN where there is a fleet). `no plan found`: neither a fleet nor that proof. `lp_usd_per_hour` is
+    the bound by fractions of pipelines, `columns` the most pipelines at choice in one program.
     """
 
     status: Status
@@ -96,35 +95,31 @@ def fleet(
     columns = _first_columns(table, within, demand)
     if not columns:
         return Fleet("infeasible", demand, most_tokens_per_s=0.0)
-    most = most_tokens_per_s(table, within, columns, demand)
+    most = -relaxed_capacity(table, within, columns, demand).bound
     relaxed = relaxed_fleet(table, within, columns, demand) if most >= demand * (1 - _SAME) else None
-    if relaxed is None:
+    whole = None if relaxed is None else whole_fleet(table, within, columns, relaxed, effort or Effort())
+    if relaxed is None or whole is None or math.isinf(whole.bound):
+        most = largest_fleet(table, within, effort).most_tokens_per_s
         return Fleet("infeasible", demand, columns=len(columns), most_tokens_per_s=most)
-    whole = whole_fleet(table, within, columns, relaxed, effort or Effort())
-    if whole.counts:
-        status: Status = "optimal" if whole.proven else "feasible"
-    else:
-        status = "infeasible" if math.isinf(whole.bound) else "no plan found"
+    status: Status = "optimal" if whole.proven else "feasible" if whole.counts else "no plan found"
     pipelines = _pipelines(table, within, whole.counts)
     return Fleet(status, demand, pipelines, whole.bound, relaxed.bound, whole.columns)
 
 
-def largest_fleet(table: StageTable, limits: Limits | None = None) -> Fleet:
-    """The most tokens/s found that the pool can serve, next to the bound on it, `most_tokens_per_s`.
+def largest_fleet(table: StageTable, limits: Limits | None = None, effort: Effort | None = None) -> Fleet:
+    """The fleet with the most tokens/s, which are its demand; `most_tokens_per_s` is the bound on them.
 
-    Its demand is its own throughput; it need not be the cheapest fleet of that throughput.
+    It need not be the cheapest of that throughput.
     """
     within = limits or Limits()
     columns = _first_columns(table, within, math.inf)
     if not columns:
         return Fleet("infeasible", 0.0, most_tokens_per_s=0.0)
-    most = most_tokens_per_s(table, within, columns, math.inf)
-    outcome = run_highs(capacity_program(table, columns), time_limit_s=Effort().time_limit_s)
-    amounts = np.zeros(len(columns)) if outcome.values is None else outcome.values
-    counts = {gpus: round(amount) for gpus, amount in zip(columns, amounts.tolist(), strict=True)}
-    found = Fleet("feasible", 0.0, _pipelines(table, within, counts), most_tokens_per_s=most)
-    status: Status = "optimal" if found.tokens_per_s >= most * (1 - _SAME) else "feasible"
-    return replace(found, status=status, demand_tokens_per_s=found.tokens_per_s, columns=len(columns))
+    relaxed = relaxed_capacity(table, within, columns)
+    whole = largest_whole_fleet(table, within, columns, relaxed, effort or Effort())
+    status: Status = "optimal" if whole.proven else "feasible"
+    pipelines = _pipelines(table, within, whole.counts)
+    return Fleet(status, -whole.cost, pipelines, columns=whole.columns, most_tokens_per_s=-whole.bound)
 
 
 def _first_columns(table: StageTable, limits: Limits, demand: float) -> Columns:
@@ -143,9 +138,8 @@ def _pipelines(table: StageTable, limits: Limits, counts: Counts) -> tuple[Pipel
     """The fastest plan on each of these GPUs, fastest first."""
     points: Counter[FrontPoint] = Counter()
     for gpus, count in counts.items():
-        if count:
-            own = replace(table, gpus=np.array(gpus, dtype=np.int64))
-            points[limited_front(own, limits).points[-1]] += count
+        own = replace(table, gpus=np.array(gpus, dtype=np.int64))
+        points[limited_front(own, limits).points[-1]] += count
     return tuple(
         Pipeline(count, point.tokens_per_s, point.usd_per_hour, point.choice)
         for point, count in sorted(points.items(), key=lambda item: (-item[0].tokens_per_s, item[0].choice))

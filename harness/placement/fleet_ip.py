@@ -8,18 +8,28 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
 
-from harness.placement.fleet_lp import Columns, Relaxed, fleet_program, gpus_of, learn
+from harness.placement.fleet_lp import (
+    Columns,
+    Relaxed,
+    capacity_program,
+    fleet_program,
+    gpus_of,
+    learn,
+    relaxed_capacity,
+    usd_of_columns,
+)
 from harness.placement.front import usd_of
 from harness.placement.highs import run_highs
 from harness.placement.limits import Limits, oracle_of, parts
 from harness.placement.near_best import Gpus, near_best
 from harness.placement.pricing import Worth, profitable
+from harness.placement.program import Program
 from harness.placement.stages import Choice, StageTable
 
 _MARGIN = 1e-6
@@ -31,24 +41,6 @@ Counts = dict[Gpus, int]
 
 
 @dataclass(frozen=True, slots=True)
-class WholeFleet:
-    """How many pipelines on which GPUs, what they cost (infinite: none found), and a bound on every fleet.
-
-    An infinite bound proves that there is none. `columns` were at choice.
-    """
-
-    counts: Counts
-    usd_per_hour: float
-    bound: float
-    columns: int
-
-    @property
-    def proven(self) -> bool:
-        """Whether no fleet costs less."""
-        return self.usd_per_hour <= self.bound * (1 + _SAME)
-
-
-@dataclass(frozen=True, slots=True)
 class Effort:
     """Where the proof is given up: pipelines at choice, and seconds for one integer program."""
 
@@ -56,108 +48,167 @@ class Effort:
     time_limit_s: float = 60.0
 
 
+@dataclass(frozen=True, slots=True)
+class WholeFleet:
+    """How many pipelines on which GPUs, what they cost (infinite: none found), and a bound on every fleet.
+
+    An infinite bound proves that there is none. `columns` were at choice.
+    """
+
+    counts: Counts
+    cost: float
+    bound: float
+    columns: int
+
+    @property
+    def proven(self) -> bool:
+        """Whether no fleet costs less."""
+        return _reaches(self.cost, self.bound)
+
+
 def whole_fleet(
     table: StageTable, limits: Limits, columns: Columns, relaxed: Relaxed, effort: Effort
 ) -> WholeFleet:
-    """The best fleet found of whole pipelines; `columns` are those of the relaxation, and grow."""
-    search = _Search(table, limits, columns, relaxed, effort)
+    """The cheapest fleet found for the relaxation's demand, in USD/h; its `columns` grow."""
+    demand = relaxed.worth.most
+    search = _Search(
+        table, limits, relaxed, effort, lambda some: fleet_program(table, some, demand), price_unit(table)
+    )
+    amounts = dict(zip(columns, relaxed.amounts.tolist(), strict=False))
     search.solve(columns)
-    # Latency limits are not seen from the GPUs of a pipeline.
-    if math.isinf(limits.prefill_s):
+    easy = bool(search.counts)
+    if easy:
         search.prove()
+    for start in () if search.closed() else ({}, {gpus: int(a + _SAME) for gpus, a in amounts.items()}):
+        for counts in _greedy(table, limits, columns, relaxed, start):
+            search.keep(counts, float(usd_of_columns(table, counts) @ list(counts.values())))
     if not search.closed():
-        started = {gpus: int(a + _SAME) for gpus, a in zip(columns, relaxed.amounts.tolist(), strict=False)}
-        for start in ({}, {gpus: count for gpus, count in started.items() if count}):
-            for counts in search.greedy(start):
-                search.keep(counts)
         search.solve(columns)
-    return WholeFleet(search.counts, search.usd, search.bound, search.columns_seen)
+    # Where fleets are hard to find the pool may be too small, which its capacity proves soonest.
+    if not search.counts:
+        capacity = relaxed_capacity(table, limits, columns)
+        if -largest_whole_fleet(table, limits, columns, capacity, effort).bound < demand * (1 - _SAME):
+            return WholeFleet({}, math.inf, math.inf, len(columns))
+    if not easy:
+        search.prove()
+    return search.found()
+
+
+def largest_whole_fleet(
+    table: StageTable, limits: Limits, columns: Columns, relaxed: Relaxed, effort: Effort
+) -> WholeFleet:
+    """The fleet found with the most tokens/s, whose cost is minus that."""
+    search = _Search(table, limits, relaxed, effort, lambda some: capacity_program(table, some), 0.0)
+    search.solve(columns)
+    search.prove()
+    return search.found()
 
 
 class _Search:
-    """The best fleet and the best bound so far."""
+    """The best fleet and the best bound so far, on the cost that the program minimises."""
 
     def __init__(
-        self, table: StageTable, limits: Limits, columns: Columns, relaxed: Relaxed, effort: Effort
+        self,
+        table: StageTable,
+        limits: Limits,
+        relaxed: Relaxed,
+        effort: Effort,
+        program: Callable[[Columns], Program],
+        unit: float,
     ) -> None:
-        self.table, self.limits, self.columns = table, limits, columns
-        self.relaxed, self.effort, self.demand = relaxed, effort, relaxed.worth.most
-        self.unit = price_unit(table)
+        self.table, self.limits, self.relaxed, self.effort = table, limits, relaxed, effort
+        self.program, self.unit = program, unit if unit > 2 * _MARGIN else 0.0
         self.bound = self.next_cost(relaxed.bound)
         self.counts: Counts = {}
-        self.usd, self.columns_seen = math.inf, len(columns)
+        self.cost, self.columns = math.inf, 0
 
-    def next_cost(self, usd: float) -> float:
-        """The least that a fleet can cost if not less than this: a multiple of the unit of all prices."""
-        return math.ceil((usd - _MARGIN) / self.unit) * self.unit if self.unit > 2 * _MARGIN else usd
+    def found(self) -> WholeFleet:
+        return WholeFleet(self.counts, self.cost, self.bound, self.columns)
+
+    def next_cost(self, cost: float) -> float:
+        """The least that a fleet can cost if not less than this: fleets cost multiples of the unit."""
+        return math.ceil((cost - _MARGIN) / self.unit) * self.unit if self.unit else cost
 
     def closed(self) -> bool:
-        return self.usd <= self.bound * (1 + _SAME)
+        return _reaches(self.cost, self.bound)
 
-    def keep(self, counts: Counts) -> None:
-        prices = self.table.usd_per_hour.tolist()
-        usd = math.fsum(
-            n * price * count for gpus, count in counts.items() for n, price in zip(gpus, prices, strict=True)
-        )
-        if usd < self.usd * (1 - _SAME):
-            self.usd, self.counts = usd, counts
+    def keep(self, counts: Counts, cost: float) -> None:
+        if not _reaches(self.cost, cost):
+            self.cost, self.counts = cost, counts
 
     def solve(self, columns: Columns) -> bool:
         """Keep the best fleet of these columns; whether that is settled, be it that there is none."""
-        self.columns_seen = max(self.columns_seen, len(columns))
-        program = fleet_program(self.table, columns, self.demand)
+        self.columns = max(self.columns, len(columns))
+        program = self.program(columns)
         outcome = run_highs(program, time_limit_s=self.effort.time_limit_s)
         if outcome.values is not None:
-            counts = np.rint(outcome.values).astype(int).tolist()
-            self.keep({gpus: count for gpus, count in zip(columns, counts, strict=True) if count})
+            amounts = np.rint(outcome.values)
+            counts = zip(columns, amounts.astype(int).tolist(), strict=True)
+            cost = math.fsum((program.objective * amounts).tolist())
+            self.keep({gpus: count for gpus, count in counts if count}, cost)
         return outcome.status in ("optimal", "infeasible")
 
     def prove(self) -> None:
         """Look at ever more pipelines until no other can improve the fleet, or they are too many."""
-        worth, profits = self.relaxed.worth, float(self.relaxed.worth.usd_per_hour @ self.table.gpus) + 1
-        slack = max(self.unit, self.relaxed.bound * _FIRST_SLACK)
-        while not self.closed():
-            # A better fleet costs a unit less; no pipeline lacks more than all GPUs are worth.
-            needed = self.usd - self.relaxed.bound - (self.unit / 2 if self.unit > 2 * _MARGIN else 0.0)
-            slack = min(slack, max(needed, _MARGIN), profits)
-            columns: Columns = {}
-            for part in parts(self.table, self.limits):
-                found = near_best(part, worth, -slack - _MARGIN, self.effort.columns)
-                if found is None or len(columns) + len(found) > self.effort.columns:
-                    return
-                for gpus, rate in found.items():
-                    columns[gpus] = max(rate, columns.get(gpus, 0.0))
-            if columns and not self.solve(columns):
+        # What a pipeline's latency is cannot be told from its GPUs.
+        worth, known = self.relaxed.worth, math.isinf(self.limits.prefill_s)
+        # No pipeline lacks more profit than all GPUs are worth.
+        all_of_them = float(worth.usd_per_hour @ self.table.gpus) + 1
+        slack = max(self.unit, abs(self.relaxed.bound) * _FIRST_SLACK, _MARGIN)
+        while known and not self.closed():
+            needed = self.cost - self.relaxed.bound - self.unit / 2
+            slack = min(slack, max(needed, _MARGIN), all_of_them)
+            columns = self.near_best(slack)
+            if columns is None or (columns and not self.solve(columns)):
                 return
-            beyond = math.inf if slack == profits else self.next_cost(self.relaxed.bound + slack)
-            self.bound = max(self.bound, min(self.usd, beyond))
+            beyond = math.inf if slack == all_of_them else self.next_cost(self.relaxed.bound + slack)
+            self.bound = max(self.bound, min(self.cost, beyond))
             if math.isinf(self.bound):
                 return
             slack *= 2
 
-    def greedy(self, start: Counts) -> Iterator[Counts]:
-        """Fleets that add the cheapest token again and again, ended by the cheapest plan for the rest."""
-        oracle, counts = oracle_of(self.limits), Counter(start)
-        while True:
-            taken = np.array(list(counts.elements()), dtype=np.int64).reshape(-1, len(self.table.gpus))
-            left = replace(self.table, gpus=self.table.gpus - taken.sum(axis=0))
-            rest = self.demand - math.fsum(self.columns[gpus] for gpus in counts.elements())
-            if rest <= self.demand * _SAME:
-                yield dict(counts)
-                return
-            worth = Worth(self.table.usd_per_hour, self.relaxed.worth.usd_per_token_s, rest)
-            found: list[Choice] = []
-            for part in parts(left, self.limits):
-                (tail,) = oracle(part, [rest])
-                if tail is not None:
-                    learn(self.columns, self.table, [tail])
-                    yield dict(counts + Counter([gpus_of(self.table, tail)]))
-                found += profitable(part, worth, oracle)[1]
-            if not found:
-                return
-            learn(self.columns, self.table, found)
-            cheapest = min(found, key=lambda c: usd_of(c, self.table) / min(self.table.rate(c), rest))
-            counts[gpus_of(self.table, cheapest)] += 1
+    def near_best(self, slack: float) -> Columns | None:
+        """All pipelines that lack less profit than this; None when they are too many."""
+        columns: Columns = {}
+        for part in parts(self.table, self.limits):
+            found = near_best(part, self.relaxed.worth, -slack - _MARGIN, self.effort.columns)
+            if found is None:
+                return None
+            for gpus, rate in found.items():
+                columns[gpus] = max(rate, columns.get(gpus, 0.0))
+        return columns if len(columns) <= self.effort.columns else None
+
+
+def _reaches(cost: float, other: float) -> bool:
+    """Whether a cost is as low as another, up to the last digits."""
+    return cost <= other or math.isclose(cost, other, rel_tol=_SAME)
+
+
+def _greedy(
+    table: StageTable, limits: Limits, columns: Columns, relaxed: Relaxed, start: Counts
+) -> Iterator[Counts]:
+    """Fleets that add the cheapest token again and again, ended by the cheapest plan for the rest."""
+    oracle, counts, demand = oracle_of(limits), Counter(start), relaxed.worth.most
+    while True:
+        taken = np.array(list(counts.elements()), dtype=np.int64).reshape(-1, len(table.gpus))
+        left = replace(table, gpus=table.gpus - taken.sum(axis=0))
+        rest = demand - math.fsum(columns[gpus] for gpus in counts.elements())
+        if rest <= demand * _SAME:
+            yield dict(counts)
+            return
+        worth = Worth(table.usd_per_hour, relaxed.worth.usd_per_token_s, rest)
+        found: list[Choice] = []
+        for part in parts(left, limits):
+            (tail,) = oracle(part, [rest])
+            if tail is not None:
+                learn(columns, table, [tail])
+                yield dict(counts + Counter([gpus_of(table, tail)]))
+            found += profitable(part, worth, oracle)[1]
+        if not found:
+            return
+        learn(columns, table, found)
+        cheapest = min(found, key=lambda c: usd_of(c, table) / min(table.rate(c), rest))
+        counts[gpus_of(table, cheapest)] += 1
 
 
 def price_unit(table: StageTable) -> float:

@@ -29,7 +29,10 @@ _NO_PROFIT = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Relaxed:
-    """The programme over fractions of pipelines at its optimum: a bound on every fleet, and its duals."""
+    """The programme over fractions of pipelines at its optimum: a bound on every fleet's cost, and its duals.
+
+    `amounts` are those of the columns when it was solved, in their order.
+    """
 
     bound: float
     worth: Worth
@@ -54,7 +57,7 @@ def learn(columns: Columns, table: StageTable, choices: Iterable[Choice]) -> boo
     return grown
 
 
-def usd_of_columns(table: StageTable, columns: Columns) -> Floats:
+def usd_of_columns(table: StageTable, columns: Iterable[tuple[int, ...]]) -> Floats:
     """Cost of each column, in USD/h."""
     prices = table.usd_per_hour.tolist()
     return np.array([
@@ -74,7 +77,7 @@ def fleet_program(table: StageTable, columns: Columns, demand: float) -> Program
 
 
 def capacity_program(table: StageTable, columns: Columns) -> Program:
-    """The same for the most tokens/s, without a demand."""
+    """The same for the most tokens/s, at a cost of -1 each, without a demand."""
     return _within_pool(table, columns, Rows(), -np.array(list(columns.values())))
 
 
@@ -116,19 +119,24 @@ def _generate(
             return outcome, worth, profit
 
 
-def most_tokens_per_s(table: StageTable, limits: Limits, columns: Columns, enough: float) -> float:
-    """A bound on what the pool can serve, in tokens/s; at least `enough` where the columns serve that."""
+def relaxed_capacity(
+    table: StageTable, limits: Limits, columns: Columns, enough: float = math.inf
+) -> Relaxed:
+    """The most tokens/s that fractions of pipelines serve, as a cost: negative.
+
+    It ends early, without being a bound, where the columns serve `enough`.
+    """
 
     def worth_of(outcome: LpOutcome) -> Worth:
         return Worth(np.maximum(-outcome.duals, 0.0), 1.0, math.inf)
 
     found = _generate(table, limits, columns, capacity_program, worth_of, -enough)
-    assert found is not None
+    assert found is not None, "serving nothing is always possible"
     outcome, worth, profit = found
     if -outcome.objective >= enough:
-        return -outcome.objective
-    # Every pipeline takes a GPU at least, so the profit is made no oftener than there are GPUs.
-    return float(worth.usd_per_hour @ table.gpus) + max(profit, 0.0) * int(table.gpus.sum())
+        return Relaxed(outcome.objective, worth, outcome.values)
+    bound = -float(worth.usd_per_hour @ table.gpus)
+    return Relaxed(bound - _oversight(table, profit), worth, outcome.values)
 
 
 def relaxed_fleet(table: StageTable, limits: Limits, columns: Columns, demand: float) -> Relaxed | None:
@@ -144,4 +152,9 @@ def relaxed_fleet(table: StageTable, limits: Limits, columns: Columns, demand: f
     outcome, worth, profit = found
     scarce = worth.usd_per_hour - table.usd_per_hour
     bound = worth.usd_per_token_s * demand - float(scarce @ table.gpus)
-    return Relaxed(bound - max(profit, 0.0) * int(table.gpus.sum()), worth, outcome.values)
+    return Relaxed(bound - _oversight(table, profit), worth, outcome.values)
+
+
+def _oversight(table: StageTable, profit: float) -> float:
+    """What is left to gain when a pipeline still makes this profit: each takes one GPU at least."""
+    return max(profit, 0.0) * int(table.gpus.sum())

@@ -108,12 +108,13 @@ def test_fleets_equal_brute_force(
     costs = [cost(table, gpus) for gpus, most in served.items() if most >= demand]
     for effort in (None, NO_EFFORT):
         found = fleet(table, demand, limits, effort)
-        assert found.pipelines == () if found.status in ("infeasible", "no plan found") else costs
+        assert bool(found.pipelines) == (found.status in ("optimal", "feasible"))
         if found.status == "infeasible":
             assert not costs
             assert not found.most_tokens_per_s < max(served.values()) * (1 - 1e-9)
             continue
         if found.pipelines:
+            assert costs
             check(found, table, limits)
             assert found.usd_per_hour >= min(costs) - 1e-9
         assert found.lower_bound_usd_per_hour <= min(costs, default=math.inf) + 1e-6
@@ -177,7 +178,7 @@ def test_one_pipeline_is_a_fleet(medium: Problem) -> None:
 
 def test_cost_grows_with_demand(medium: Problem) -> None:
     table = stage_table(medium)
-    found = [fleet(table, demand) for demand in np.linspace(3_000, 45_000, 8)]
+    found = [fleet(table, demand) for demand in np.linspace(3_000, 45_000, 7)]
     for less, more in pairwise(found):
         assert less.usd_per_hour <= more.usd_per_hour + 1e-9
 
@@ -186,13 +187,16 @@ def test_a_pool_too_small(medium: Problem) -> None:
     table = stage_table(medium)
     found = fleet(table, 60_000)
     assert (found.status, found.pipelines, found.proven) == ("infeasible", (), True)
-    assert found.most_tokens_per_s == pytest.approx(57_451.75, abs=0.01)
+    assert found.most_tokens_per_s == pytest.approx(57_265.49, abs=0.01)
     assert math.isnan(found.usd_per_hour)
     assert math.isnan(found.gap)
     largest = largest_fleet(table)
     check(largest, table)
-    assert 55_000 < largest.tokens_per_s <= largest.most_tokens_per_s == pytest.approx(57_451.75, abs=0.01)
+    assert largest.status == "optimal"
+    assert largest.tokens_per_s == pytest.approx(57_265.49, abs=0.01)
+    assert largest.most_tokens_per_s == pytest.approx(largest.tokens_per_s)
     assert fleet(table, largest.tokens_per_s).pipelines
+    assert fleet(table, largest.tokens_per_s + 1).status == "infeasible"
 
 
 def test_a_pool_that_serves_fractions_only() -> None:
@@ -209,7 +213,7 @@ def test_a_pool_that_serves_fractions_only() -> None:
     )
     assert fleet(table, 10).usd_per_hour == 2
     proven = fleet(table, 12)
-    assert (proven.status, proven.lower_bound_usd_per_hour) == ("infeasible", math.inf)
+    assert (proven.status, proven.most_tokens_per_s) == ("infeasible", 10)
     unproven = fleet(table, 12, effort=NO_EFFORT)
     assert (unproven.status, unproven.proven) == ("no plan found", False)
     assert unproven.lower_bound_usd_per_hour < math.inf
@@ -223,12 +227,12 @@ def test_nothing_fits(medium: Problem) -> None:
 
 
 def test_a_latency_limit_leaves_an_honest_gap(medium: Problem) -> None:
-    table, limits = stage_table(medium), Limits(prefill_s=1.0)
-    found = fleet(table, 30_000, limits)
+    table, limits = stage_table(medium), Limits(prefill_s=0.6)
+    found = fleet(table, 10_000, limits)
     check(found, table, limits)
     assert found.status == "feasible"
     assert not found.proven
-    assert 0 < found.gap < 0.2
+    assert 0 < found.gap < 0.25
 
 
 @pytest.mark.parametrize("demand", [0, -1, math.nan, math.inf])
@@ -237,7 +241,7 @@ def test_a_demand_that_is_none(medium: Problem, demand: float) -> None:
         fleet(stage_table(medium), demand)
 
 
-@pytest.mark.parametrize("demand", [20_000, 40_000, 55_000])
+@pytest.mark.parametrize("demand", [20_000, 40_000, 57_000])
 def test_replicas_have_gpus_of_their_own(medium: Problem, demand: float) -> None:
     table = stage_table(medium)
     found = fleet(table, demand)
