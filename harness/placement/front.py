@@ -48,7 +48,7 @@ class Front:
 
     def cheapest_token(self) -> FrontPoint | None:
         """The lowest USD per token; of equals, the cheapest."""
-        return min(self.points, key=lambda p: p.usd_per_hour / p.tokens_per_s, default=None)
+        return cheaper_token(self.points) if self.points else None
 
     def cheapest_at(self, tokens_per_s: float) -> FrontPoint | None:
         """The cheapest plan with at least this throughput."""
@@ -81,6 +81,13 @@ def exact_front(table: StageTable, oracle: Oracle = sweep) -> Front:
         for index, choice in zip(floors, oracle(table, [thresholds[i] for i in floors]), strict=True):
             steps.learn(index, choice)
     return Front(steps.corners(), len(thresholds), visited)
+
+
+def cheaper_token(points: Sequence[FrontPoint]) -> FrontPoint:
+    """The point with the lowest USD per token; of equals, the cheapest."""
+    least = min(point.usd_per_hour / point.tokens_per_s for point in points)
+    equal = [p for p in points if p.usd_per_hour / p.tokens_per_s <= least * (1 + 1e-12)]
+    return min(equal, key=lambda point: point.usd_per_hour)
 
 
 def usd_of(choice: Choice, table: StageTable) -> float:

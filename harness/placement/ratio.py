@@ -13,13 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.placement.certificate import Certificate, Span, reach
-from harness.placement.front import FrontPoint, usd_of
+from harness.placement.front import FrontPoint, cheaper_token, usd_of
 from harness.placement.problem import Floats
 from harness.placement.stages import Choice, StageTable
 from harness.placement.sweep import Pool, cheapest_items, fewest_gpus, pool_of, relaxed_costs, sweep
 
 _PIECES = 64
 _EXACT_AT_ONCE = 8
+# Different sums of the same prices differ in their last bits.
+_SAME = 1e-12
 
 
 @dataclass(slots=True)
@@ -61,12 +63,18 @@ class _Search:
         return span.usd / float(self.thresholds[span.last])
 
     def open(self) -> list[_Span]:
-        best = math.inf if self.best is None else self.best.usd_per_hour / self.best.tokens_per_s
-        # Different sums of the same prices differ in their last bits.
-        return sorted(
-            (s for s in self.spans if self.ratio(s) < best * (1 - 1e-12)),
-            key=lambda s: (self.ratio(s), s.first),
-        )
+        """Spans that may hold a cheaper token, or as cheap a one for less money; the best bound first."""
+        return sorted((s for s in self.spans if self.is_open(s)), key=lambda s: (self.ratio(s), s.first))
+
+    def is_open(self, span: _Span) -> bool:
+        if self.best is None:
+            return math.isfinite(span.usd)
+        bound, best = self.ratio(span), self.best.usd_per_hour / self.best.tokens_per_s
+        if bound < best * (1 - _SAME):
+            return True
+        searched = span.exact and span.first == span.last
+        cheaper = float(self.thresholds[span.first]) < self.best.tokens_per_s
+        return cheaper and not searched and bound <= best * (1 + _SAME)
 
     def split(self, spans: list[_Span]) -> None:
         """Cut each span into pieces, bound every piece."""
@@ -100,8 +108,7 @@ class _Search:
 
     def keep(self, choice: Choice, usd: float) -> None:
         found = FrontPoint(self.table.rate(choice), usd, choice)
-        if self.best is None or found.usd_per_million_tokens < self.best.usd_per_million_tokens * (1 - 1e-12):
-            self.best = found
+        self.best = found if self.best is None else cheaper_token([self.best, found])
 
 
 def relaxed_usd(pool: Pool, floors: Floats) -> Floats:
@@ -112,7 +119,7 @@ def relaxed_usd(pool: Pool, floors: Floats) -> Floats:
 
 
 def cheapest_token(table: StageTable) -> CheapestToken | None:
-    """The plan with the lowest USD per token, and the proof; None when there is no plan."""
+    """The plan with the lowest USD per token, of equals the cheapest, and the proof; None without a plan."""
     search = _Search(table)
     if not len(search.thresholds):
         return None

@@ -100,6 +100,8 @@ def test_front_and_cheapest_token_equal_brute_force(table: StageTable) -> None:
     assert point is not None
     assert point.usd_per_million_tokens == pytest.approx(best, rel=1e-12)
     assert fast.point.usd_per_million_tokens == pytest.approx(best, rel=1e-12)
+    if best:
+        assert fast.point.tokens_per_s == point.tokens_per_s
 
 
 @settings(deadline=None)
