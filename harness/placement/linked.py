@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from harness.errors import HarnessError
 from harness.placement.connections import Connections, enumerate_connections
 from harness.placement.milp import (
     Goal,
@@ -28,6 +29,9 @@ from harness.placement.problem import Floats, Problem
 from harness.placement.program import Rows
 from harness.placement.rates import DOCUMENTED_RATES, RateModel, links_may_bind, stage_link_rate
 from harness.placement.segments import CORRECTED, Rules, Segments
+
+# A pair takes about 14 coefficients: more than these do not fit into the memory of a common machine.
+_MOST_PAIRS = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,11 @@ def build(
 def build_linked(
     segments: Segments, problem: Problem, rules: Rules, goal: Goal, rates: RateModel = DOCUMENTED_RATES
 ) -> Milp:
-    """The MILP with its connections; of `rules` it takes which connections there are, order and big-M."""
+    """The MILP with its connections; of `rules` it takes which connections there are, order and big-M.
+
+    Raises HarnessError where there are too many connections to build the model at all.
+    """
+    _refuse_too_many(segments)
     rows, at = Rows(), layout_of(segments)
     add_stage_rows(rows, at, segments, problem, rules, rates)
     links = _links_of(segments, problem, rules, at)
@@ -74,6 +82,19 @@ def build_linked(
     _neighbour_rows(rows, links, segments, problem)
     _boundary_rows(rows, segments, problem)
     return Milp(problem, segments, finish(rows, at, segments, goal, links.rate))
+
+
+def _refuse_too_many(segments: Segments) -> None:
+    following = np.bincount(segments["start"] + segments["size"])
+    starts = np.bincount(segments["start"], minlength=len(following)).astype(np.float64)
+    pairs = int(following @ starts[: len(following)])
+    if pairs > _MOST_PAIRS:
+        raise HarnessError(
+            f"{pairs:,} pairs of segments could be connected",
+            where="segment sizes",
+            allowed=f"up to {_MOST_PAIRS:,} in the integer program with links",
+            next_step="take fewer sizes, or the exact method",
+        )
 
 
 def _links_of(segments: Segments, problem: Problem, rules: Rules, at: Layout) -> _Links:

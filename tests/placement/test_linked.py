@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.errors import HarnessError
 from harness.placement.linked import build, build_linked, needs_links
 from harness.placement.milp import Goal, Milp, build_model, solve
 from harness.placement.plan import verify_plan
@@ -56,6 +57,15 @@ def test_the_form_follows_from_rules_and_links(medium: Problem) -> None:
     small = build_model(segments, medium, CORRECTED, goal).program.shape
     assert build(segments, medium, CORRECTED, goal).program.shape == small
     assert build(segments, slow, CORRECTED, goal).program.shape[0] > 100 * small[0]
+
+
+def test_too_many_connections_are_refused_before_they_are_made(medium: Problem) -> None:
+    """8,000 GPUs of five types and every size: 10^10 pairs and more."""
+    pool = tuple(replace(gpu, count=1600) for gpu in medium.pool)
+    large = replace(medium, pool=pool, bandwidth_gb_per_s=np.full((5, 5), 600.0))
+    segments = enumerate_segments(large, all_sizes(40), DOCUMENTED)
+    with pytest.raises(HarnessError, match=r"pairs of segments could be connected .* the exact method"):
+        build_linked(segments, large, DOCUMENTED, Goal())
 
 
 def test_a_slow_link_is_gone_around(tiny: Problem) -> None:
