@@ -10,21 +10,19 @@ import sys
 import tempfile
 from pathlib import Path
 
-from harness.errors import EXIT_DONE, EXIT_INFEASIBLE, HarnessError
+from harness.errors import EXIT_DONE, EXIT_PARTLY_DONE, HarnessError
 from harness.placement import options as place_options
 from harness.placement import report
-from harness.placement.answer import Answer, NoPlanError, answer
+from harness.placement.answer import NoPlanError
 from harness.placement.corrected import CORRECTED_RATES, corrected_problem
-from harness.placement.deployment import deployment
-from harness.placement.front_plot import Corner, Marks, front_plot
 from harness.placement.generator import synthetic_pool
 from harness.placement.limits import Limits
 from harness.placement.measured_rates import read_rates
+from harness.placement.modes import mode_of
 from harness.placement.problem import Problem
 from harness.placement.question import Question, sizes_of
 from harness.placement.rates import DOCUMENTED_RATES, RateModel
 from harness.placement.reader import read_problem
-from harness.placement.recheck import check_answer, check_document, read_document
 from harness.placement.segments import CORRECTED, DOCUMENTED
 from harness.placement.writer import write_problem
 
@@ -42,17 +40,18 @@ def run(options: argparse.Namespace) -> int:
         return _generate(options)
     problem, rates = _rated(options.rates, read_problem(options.config_dir))
     question = _question(options, problem, rates)
-    if options.check not in (None, Path()):
-        checked = check_document(read_document(options.check), question, problem)
-        _tell(options, checked.document(), checked.line + "\n")
-        return EXIT_DONE
     try:
-        found = answer(question, problem, ratio_only=options.ratio_only)
+        told = mode_of(options)(options, question, problem)
     except NoPlanError as none:
         if options.json:
             sys.stdout.write(report.json_text(none.document() | report.asked(question, problem)))
         raise
-    return _show(options, found)
+    except KeyboardInterrupt:
+        raise HarnessError("interrupted before there was a plan", exit_code=EXIT_PARTLY_DONE) from None
+    if told.drawing:
+        _write(options.plot, told.drawing, "--plot")
+    sys.stdout.write(report.json_text(told.document) if options.json else told.text)
+    return told.code
 
 
 def _generate(options: argparse.Namespace) -> int:
@@ -66,27 +65,6 @@ def _generate(options: argparse.Namespace) -> int:
         f"harness place --config-dir {folder}\n"
     )
     return EXIT_DONE
-
-
-def _show(options: argparse.Namespace, found: Answer) -> int:
-    document, text, code = report.document(found), report.text(found), EXIT_DONE
-    if options.check is not None:
-        checked = check_answer(found)
-        document["checked"] = checked.document()
-        text += f"\n{checked.line}\n"
-    if options.emit:
-        deployed = deployment(found, options.gpus_per_machine)
-        document["vllm"] = report.deployment_document(deployed)
-        text = report.deployment_text(found, deployed)
-        code = EXIT_DONE if deployed.launch else EXIT_INFEASIBLE
-    if options.plot:
-        _write(options.plot, _drawing(found), "--plot")
-    _tell(options, document, text)
-    return code
-
-
-def _tell(options: argparse.Namespace, document: report.Document, text: str) -> None:
-    sys.stdout.write(report.json_text(document) if options.json else text)
 
 
 def _rated(text: str, problem: Problem) -> tuple[Problem, RateModel]:
@@ -107,23 +85,16 @@ def _rated(text: str, problem: Problem) -> tuple[Problem, RateModel]:
 
 def _question(options: argparse.Namespace, problem: Problem, rates: RateModel) -> Question:
     rules = DOCUMENTED if options.rules == "documented" else CORRECTED
+    # the documented methods cut the model into few sizes, whatever the rules
+    cut = rules if options.method == "exact" and not options.compare else DOCUMENTED
     limits = Limits(
         math.inf if options.max_prefill_s is None else options.max_prefill_s,
         options.max_stages, options.single_type, options.uniform_tp,
     )  # fmt: skip
     return Question(
-        rules, rates, sizes_of(options.sizes, problem, rules), options.budget, options.min_tokens_per_s,
+        rules, rates, sizes_of(options.sizes, problem, cut), options.budget, options.min_tokens_per_s,
         options.cost_weight, limits, options.contiguous,
     )  # fmt: skip
-
-
-def _drawing(found: Answer) -> str:
-    assert found.front is not None
-    corners = [Corner(report.plan_name(p), p.usd_per_hour, p.tokens_per_s) for p in found.plans]
-    marks = Marks(found.front.points.index(found.point), found.question.budget, found.question.floor)
-    title = f"{found.problem.config.model_name} on {found.problem.gpus} GPUs"
-    origin = f"{report.provenance(found.question)}, rates {found.question.rates.name}"
-    return front_plot(corners, title, origin, marks)
 
 
 def _write(path: Path, content: str, option: str) -> None:

@@ -12,14 +12,22 @@ from harness.placement.vllm_launch import GPUS_PER_MACHINE
 _GOALS = ("budget", "min_tokens_per_s", "cost_weight")
 _LIMITS = ("max_prefill_s", "max_stages", "single_type", "uniform_tp", "contiguous")
 _GENERATOR = ("types", "seed", "layers", "gpus_per_type")
-_ANSWERS = (*_GOALS, *_LIMITS, "config_dir", "sizes", "json", "ratio_only", "plot", "emit", "check")
+_SHOWN = ("ratio_only", "plot", "emit", "check")
+_KINDS = ("compare", "audit", "demand", "explain")
+_ANSWERS = (*_GOALS, *_LIMITS, *_SHOWN, *_KINDS, "config_dir", "sizes", "json", "time_limit", "gap")
 
-# (option, value or None for any, options that make no sense beside it)
-_CONTRADICTIONS: tuple[tuple[str, str | None, tuple[str, ...]], ...] = (
-    ("generate", None, _ANSWERS),
-    ("cost_weight", None, ("budget", "min_tokens_per_s")),
-    ("ratio_only", None, (*_GOALS, *_LIMITS, "plot")),
-    ("rules", "documented", (*_LIMITS, "ratio_only", "check")),
+# (option, its values or none for any, options that make no sense beside it)
+_CONTRADICTIONS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
+    ("generate", (), _ANSWERS),
+    ("cost_weight", (), ("budget", "min_tokens_per_s")),
+    ("ratio_only", (), (*_GOALS, *_LIMITS, "plot")),
+    ("rules", ("documented",), (*_LIMITS, "ratio_only", "check", "demand", "explain")),
+    ("method", ("weighted", "enumeration"), ("budget", "min_tokens_per_s", *_LIMITS, *_SHOWN, *_KINDS)),
+    ("method", ("enumeration",), ("cost_weight",)),
+    ("compare", (), ("budget", "min_tokens_per_s", *_LIMITS, *_SHOWN, "audit", "demand", "explain")),
+    ("audit", (), (*_GOALS, *_LIMITS, *_SHOWN, "demand", "explain")),
+    ("demand", (), (*_GOALS, "contiguous", *_SHOWN, "explain")),
+    ("explain", (), (*_LIMITS, "ratio_only", "emit")),
 )
 
 
@@ -29,6 +37,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     _model_options(parser.add_argument_group("model"))
     _goal_options(parser.add_argument_group("goal", "the cheapest token, unless one of these is given"))
     _limit_options(parser.add_argument_group("limits"))
+    _method_options(parser.add_argument_group("method"))
     _output_options(parser.add_argument_group("output"))
     _generator_options(parser.add_argument_group("a made-up problem instead of an answer"))
 
@@ -72,11 +81,41 @@ def _limit_options(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def _output_options(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--json", action="store_true", help="one JSON document instead of text")
+def _method_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--method", choices=("exact", "weighted", "enumeration"), default="exact",
+        help="weighted and enumeration: the documented ones, by MILP [exact]",
+    )  # fmt: skip
+    group.add_argument(
+        "--compare", action="store_true", help="both documented methods, with the exact optimum beside them"
+    )
+    group.add_argument(
+        "--audit", action="store_true", help="what each cause costs from the documented method to the optimum"
+    )
+    group.add_argument(
+        "--explain",
+        action="store_true",
+        help="why this plan: what binds, what a GPU is worth, what if one fails",
+    )
+    group.add_argument(
+        "--demand",
+        type=_positive,
+        metavar="TOKENS_PER_S",
+        help="the cheapest fleet of replicas that serves it",
+    )
     group.add_argument(
         "--ratio-only", action="store_true", help="the cheapest token alone, without the front"
     )
+    group.add_argument(
+        "--time-limit", type=_positive, metavar="S", help="for each MILP [the config's; with --demand 60]"
+    )
+    group.add_argument(
+        "--gap", type=_share, metavar="G", help="relative gap at which a MILP ends [the config's]"
+    )
+
+
+def _output_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--json", action="store_true", help="one JSON document instead of text")
     group.add_argument("--plot", type=Path, metavar="FILE.svg", help="draw the front into this file")
     group.add_argument(
         "--emit", choices=("vllm",), help="the commands that launch the plan, or why one launch cannot"
@@ -109,13 +148,20 @@ def refuse_contradictions(options: argparse.Namespace) -> None:
         for name in _GENERATOR:
             if _given(options, name):
                 raise HarnessError(f"{_spelled(name)} makes sense with --generate only")
-    for name, value, others in _CONTRADICTIONS:
-        if not _given(options, name) or (value is not None and getattr(options, name) != value):
+    for name, values, others in _CONTRADICTIONS:
+        value = getattr(options, name)
+        if not _given(options, name) or (values and value not in values):
             continue
         for other in others:
             if _given(options, other):
-                first = _spelled(name) + (f" {value}" if value else "")
+                first = _spelled(name) + (f" {value}" if values else "")
                 raise HarnessError(f"{first} and {_spelled(other)} exclude each other")
+    milp = options.method != "exact" or options.compare
+    for name, needed in (("gap", milp), ("time_limit", milp or options.demand is not None)):
+        if _given(options, name) and not needed:
+            raise HarnessError(
+                f"{_spelled(name)} has no meaning for the exact method, which always ends proven"
+            )
 
 
 def _given(options: argparse.Namespace, name: str) -> bool:

@@ -87,14 +87,13 @@ def tokens_per_s_per_usd(cost_weight: float, config: Config) -> float:
 def sizes_of(text: str | None, problem: Problem, rules: Rules) -> tuple[int, ...]:
     """The segment sizes of `--sizes`: a word, or numbers.
 
-    Without it the config's own; else every size, or with the documented rules what
-    `enable_segment_quantization` chooses there.
+    Without it the config's own; else every size, or with the documented rules the coarse ones unless
+    `enable_segment_quantization` is off.
     """
     layers, config = problem.layers, problem.config
     if text is None:
-        if config.segment_sizes or rules != DOCUMENTED:
-            return config.segment_sizes or all_sizes(layers)
-        text = "coarse" if config.enable_segment_quantization else "fine"
+        coarse = rules == DOCUMENTED and config.enable_segment_quantization
+        return config.segment_sizes or (coarse_sizes if coarse else all_sizes)(layers)
     if text in _SIZE_WORDS:
         return _SIZE_WORDS[text](layers)
     try:

@@ -17,7 +17,7 @@ from harness.placement.plan import Plan, Stage
 from harness.placement.problem import Problem
 from harness.placement.question import Question, sizes_of
 from harness.placement.rates import DOCUMENTED_RATES
-from harness.placement.segments import CORRECTED, DOCUMENTED, all_sizes, coarse_sizes, fine_sizes
+from harness.placement.segments import CORRECTED, DOCUMENTED, all_sizes, coarse_sizes
 
 
 def plan(*stages: tuple[str, int, int]) -> Plan:
@@ -61,7 +61,8 @@ def test_the_document_holds_what_is_promised(found: Answer) -> None:
     told = report.document(found)
     assert list(told) == [
         "usd_per_million_tokens", "usd_per_hour", "tokens_per_s", "plan", "proven_optimal", "front",
-        "candidates", "searched", "certificate", "goal", "limits", "sizes", "rules", "rates", "provenance", "problem",
+        "candidates", "searched", "certificate", "goal", "limits", "sizes", "rules", "rates", "provenance",
+        "problem",
     ]  # fmt: skip
     assert told["usd_per_million_tokens"] == pytest.approx(
         told["usd_per_hour"] / 3600 / told["tokens_per_s"] * 1e6
@@ -131,7 +132,7 @@ def test_sizes_follow_the_option_then_the_config_then_the_rules(medium: Problem)
     own = dataclasses.replace(medium.config, segment_sizes=(4, 8))
     assert sizes_of(None, medium, CORRECTED) == all_sizes(40)
     assert sizes_of(None, medium, DOCUMENTED) == coarse_sizes(40)
-    assert sizes_of(None, dataclasses.replace(medium, config=free), DOCUMENTED) == fine_sizes(40)
+    assert sizes_of(None, dataclasses.replace(medium, config=free), DOCUMENTED) == all_sizes(40)
     for rules in (CORRECTED, DOCUMENTED):
         assert sizes_of(None, dataclasses.replace(medium, config=own), rules) == (4, 8)
         assert sizes_of("8,5,5", medium, rules) == (5, 8)
