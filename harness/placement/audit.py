@@ -11,11 +11,11 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
+from harness.placement.budgets import COARSE_FACTORS, budgets_around
 from harness.placement.causes import (
     GRID,
     WEIGHTED,
     Searched,
-    budget_grid,
     each_added,
     each_alone,
     fewer_causes,
@@ -119,7 +119,8 @@ _SPEED = _Aim(
 def audit(problem: Problem, rates: RateModel = DOCUMENTED_RATES, sizes: Iterable[int] | None = None) -> Audit:
     """Audit the documented method with these sizes, by default those that the config asks for.
 
-    Plans above the config's budget do not count. Raises HarnessError where a link can bind or the pool
+    Plans above the config's budget do not count, and of plans that a program may return for a budget the
+    cheapest does. Raises HarnessError where a link can bind or the pool
     is too large to enumerate.
     """
     chosen = sizes_of(None, problem, DOCUMENTED) if sizes is None else tuple(sorted(set(sizes)))
@@ -127,7 +128,7 @@ def audit(problem: Problem, rates: RateModel = DOCUMENTED_RATES, sizes: Iterable
     fewer = fewer_causes(problem, chosen, rates)
     alone, added = each_alone(problem, chosen, rates), each_added(problem, chosen, rates)
     weighted = _weighted(start, problem, problem.config.cost_throughput_weight)
-    budgets = () if weighted is None else budget_grid(problem, weighted.usd_per_hour)
+    budgets = _grid(problem, weighted)
     bought = [start.front.fastest_within(budget) for budget in budgets]
     grid = Front(tuple(point for point in bought if point), len(bought), len(bought))
 
@@ -147,6 +148,14 @@ def audit(problem: Problem, rates: RateModel = DOCUMENTED_RATES, sizes: Iterable
         ladder(_TOKEN, [("", start, weighted), (WEIGHTED, start, _TOKEN.best(grid))]),
         ladder(_SPEED, [("", start, max(grid.points, key=_SPEED.figure, default=None))]),
     )
+
+
+def _grid(problem: Problem, ballpark: FrontPoint | None) -> tuple[float, ...]:
+    """The budgets of the documented enumeration, none without a first plan."""
+    if ballpark is None:
+        return ()
+    factors = problem.config.budget_factors or COARSE_FACTORS
+    return budgets_around(ballpark.usd_per_hour, problem, factors)
 
 
 def _weighted(searched: Searched, problem: Problem, weight: float) -> FrontPoint | None:

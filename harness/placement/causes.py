@@ -13,12 +13,9 @@ from harness.placement.rates import RateModel
 from harness.placement.segments import (
     CORRECTED,
     DOCUMENTED,
-    TP_DEGREES,
     Rules,
     all_sizes,
 )
-
-_FACTORS = (0.4, 0.7, 0.9, 1.0, 1.2, 1.5)
 
 WEIGHTED = "weighted objective instead of USD per token"
 GRID = "budget grid instead of any budget"
@@ -49,21 +46,6 @@ class Searched:
 
     front: Front
     plan_of: Callable[[FrontPoint], Plan]
-
-
-def budget_grid(problem: Problem, ballpark_usd_per_hour: float) -> tuple[float, ...]:
-    """The budgets that the documented enumeration tries, ascending, in USD/h.
-
-    Multiples of the ballpark's cost, and lo, hi / 2 and hi, of which those in [lo / 2, 1.5 hi] stay: lo is
-    0.8 of the cheapest GPU, at least 0.20, hi 1.5 times the dearest TP group, at most 20.
-    """
-    present = [gpu for gpu in problem.pool if gpu.count]
-    groups = [gpu.usd_per_hour * max(tp for tp in TP_DEGREES if tp <= gpu.count) for gpu in present]
-    low = max(0.2, 0.8 * min(gpu.usd_per_hour for gpu in present))
-    high = min(20.0, 1.5 * max(groups))
-    factors = problem.config.budget_factors or _FACTORS
-    tried = {low, high / 2, high, *(ballpark_usd_per_hour * factor for factor in factors)}
-    return tuple(sorted(budget for budget in tried if low / 2 <= budget <= 1.5 * high))
 
 
 def fewer_causes(problem: Problem, sizes: tuple[int, ...], rates: RateModel) -> list[tuple[str, Searched]]:

@@ -76,7 +76,7 @@ def test_a_coarser_grid_of_budgets_misses_the_best(medium: Problem) -> None:
 
 
 def test_the_weight_and_the_sizes_are_the_configs(medium: Problem) -> None:
-    config = replace(medium.config, cost_throughput_weight=1.0, enable_segment_quantization=False)
+    config = replace(medium.config, cost_throughput_weight=1.0, segment_sizes=fine_sizes(40))
     found = audit(replace(medium, config=config))
     assert found.sizes == fine_sizes(40)
     assert found.cheapest_token.rungs[0].point is not None

@@ -272,6 +272,34 @@ def test_the_front_is_that_of_the_rules_taken_literally(
         assert _faults(plan, problem, rules) == []
 
 
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_the_order_of_the_pool_and_the_names_do_not_matter(
+    small_problems: st.SearchStrategy[Problem], data: st.DataObject
+) -> None:
+    problem, rules = _problem(data, small_problems), _rules(data)
+    problem = replace(problem, bandwidth_gb_per_s=np.full_like(problem.bandwidth_gb_per_s, 1e6))
+    order = data.draw(st.permutations(range(len(problem.pool))))
+    pool = tuple(replace(problem.pool[index], name=f"renamed {index}") for index in order)
+    sizes = all_sizes(problem.layers)
+
+    def told(any_problem: Problem) -> list[tuple[float, float, list[tuple[float, int, int]]]]:
+        table = stage_table(any_problem, rules, sizes=sizes)
+        return [
+            (
+                point.tokens_per_s,
+                point.usd_per_hour,
+                sorted(
+                    (float(table.usd_per_hour[table.type[kind]]), int(table.tp[kind]), layers)
+                    for kind, layers in point.choice
+                ),
+            )
+            for point in documented_front(any_problem, sizes, rules).points
+        ]
+
+    assert told(replace(problem, pool=pool)) == told(problem)
+
+
 def _faults(plan: Plan, problem: Problem, rules: Rules) -> list[str]:
     """Without those of a layer that is placed although it does not fit."""
     faults = verify_plan(plan, problem, rules)
