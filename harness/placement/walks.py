@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.errors import EXIT_INFRASTRUCTURE, HarnessError
 from harness.placement.cheapest import AdditiveLimit, Items, items_at, share_layers, stage_rows
 from harness.placement.highs import run_highs
 from harness.placement.links import LinkedTable, twins
@@ -56,7 +57,10 @@ class _Columns:
 def cheapest_walk(
     table: LinkedTable, tokens_per_s: float, limits: Sequence[AdditiveLimit] = ()
 ) -> Choice | None:
-    """The cheapest stages and links that all reach `tokens_per_s` in some order; None when there are none."""
+    """The cheapest stages and links that all reach `tokens_per_s` in some order; None when there are none.
+
+    HarnessError (exit 21) when the solver breaks down or its answer is no walk.
+    """
     items = items_at(table, tokens_per_s, joined=not limits)
     if not len(items.kind):
         return None
@@ -65,7 +69,10 @@ def cheapest_walk(
     if found.values is None:
         return None
     counts = np.rint(found.values[: len(items.kind)]).astype(np.int64)
-    return share_layers(table, items, counts)
+    choice = share_layers(table, items, counts)
+    if table.order(choice, tokens_per_s) is None:
+        raise HarnessError("HiGHS counted stages that no order connects", exit_code=EXIT_INFRASTRUCTURE)
+    return choice
 
 
 def _graph(table: LinkedTable, items: Items, tokens_per_s: float) -> _Graph:

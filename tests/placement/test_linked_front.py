@@ -10,6 +10,8 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
+from harness.errors import EXIT_INFRASTRUCTURE, HarnessError
+from harness.placement import walks
 from harness.placement.front import Front, FrontPoint, exact_front
 from harness.placement.limits import Limits, prefill_s
 from harness.placement.linked import build_linked
@@ -135,8 +137,9 @@ def test_the_front_equals_brute_force_over_ordered_plans(
     assert _as_pairs(linked.front) == expected
     assert linked.front.proven
     token = linked.front.cheapest_token()
-    best = min((usd / rate for rate, usd in expected), default=None)
-    assert (token and token.usd_per_hour / token.tokens_per_s) == best
+    if token:
+        best = min(usd / rate for rate, usd in expected)
+        assert token.usd_per_hour / token.tokens_per_s == pytest.approx(best, rel=1e-9)
 
 
 @settings(deadline=None)
@@ -254,16 +257,28 @@ def _table(
     )
 
 
-def test_types_without_a_link_are_not_mixed() -> None:
-    """Unconnected, one A and two B would be cheapest: the walk must be in one piece."""
+def _two_islands() -> tuple[Problem, StageTable]:
+    """Links inside either type only; without links one A and two B would be cheapest."""
     counts, usd = [3, 2], [2.0, 1.0]
     table = _table(counts, usd, [(0, 1), (1, 1)], [[9.0, 0, 0], [9.0, 0, 0]])
-    problem = _problem(counts, usd, np.array([[20.0, 0.0], [0.0, 20.0]]), 3, 4)
+    return _problem(counts, usd, np.array([[20.0, 0.0], [0.0, 20.0]]), 3, 4), table
+
+
+def test_types_without_a_link_are_not_mixed() -> None:
+    problem, table = _two_islands()
     assert _as_pairs(exact_front(table)) == [(9.0, 4.0)]
     linked = linked_front(problem, table)
     assert linked.fallbacks > 0
     assert _as_pairs(linked.front) == [(9.0, 6.0)]
     assert linked.front.points[0].choice == ((0, 1), (0, 1), (0, 1))
+
+
+def test_stages_that_the_solver_leaves_in_pieces_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without its flow the program counts a walk on one island and a circle on the other."""
+    monkeypatch.setattr(walks, "_flow_rows", lambda *_: None)
+    with pytest.raises(HarnessError, match="no order connects") as caught:
+        linked_front(*_two_islands())
+    assert caught.value.exit_code == EXIT_INFRASTRUCTURE
 
 
 def test_a_dearer_type_bridges_two_that_have_no_link() -> None:
