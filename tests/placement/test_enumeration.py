@@ -17,6 +17,7 @@ from harness.placement.budgets import BLIND_BUDGETS, COARSEST_FACTORS
 from harness.placement.enumeration import compare, enumeration
 from harness.placement.interruption import Stop
 from harness.placement.methods import Search, solve_within, weighted
+from harness.placement.plan import verify_plan
 from harness.placement.problem import Problem
 from harness.placement.segments import DOCUMENTED, all_sizes
 
@@ -217,3 +218,18 @@ def test_the_best_of_the_budgets_equals_brute_force(
         return
     assert result.best is not None
     assert result.best.usd_per_token == pytest.approx(min(tokens), rel=1e-6)
+
+
+def test_the_documented_methods_with_links_on_small(small: Problem) -> None:
+    """With connection columns as without: links are fast, and the best plans need no forbidden neighbours."""
+    search = Search(small, DOCUMENTED, gap=0.0)
+    assert search.has_links
+    both, bare = compare(search), compare(replace(search, linked=False))
+    for method, other in ((both.weighted, bare.weighted), (both.enumeration, bare.enumeration)):
+        assert method.best is not None
+        assert other.best is not None
+        assert method.best.usd_per_token == pytest.approx(other.best.usd_per_token)
+        assert method.proven
+    assert both.enumeration.best is not None
+    assert both.enumeration.best.plan is not None
+    assert verify_plan(both.enumeration.best.plan, small, DOCUMENTED) == ()
