@@ -112,10 +112,15 @@ def _generate(
         if outcome is None:
             return None
         worth = worth_of(outcome)
-        found = [profitable(part, worth, oracle) for part in tables]
-        profit = max(best for best, _ in found)
-        fresh = [learn(columns, table, choices) for _, choices in found]
-        if profit <= _NO_PROFIT * abs(outcome.objective) or not any(fresh) or outcome.objective <= enough:
+        little = _NO_PROFIT * abs(outcome.objective)
+        for satisfied in (little, math.inf):
+            found = [profitable(part, worth, oracle, satisfied) for part in tables]
+            learned = [learn(columns, table, choices) for _, choices in found]
+            profit = max(best for best, _ in found)
+            # Nothing new at some profit: only the rest of the search can tell whether there is more.
+            if any(learned) or profit <= little:
+                break
+        if profit <= little or not any(learned) or outcome.objective <= enough:
             return outcome, worth, profit
 
 

@@ -41,10 +41,13 @@ def useful_floors(table: StageTable, most: float) -> Floats:
     return thresholds[: int(np.searchsorted(thresholds, most)) + 1]
 
 
-def profitable(table: StageTable, worth: Worth, oracle: Oracle) -> tuple[float, list[Choice]]:
+def profitable(
+    table: StageTable, worth: Worth, oracle: Oracle, enough: float = math.inf
+) -> tuple[float, list[Choice]]:
     """The most profit of any pipeline, in USD/h, and the choices found on the way to it; -inf without any.
 
-    Floors are searched by descending bound on their profit, until no bound is above the best profit.
+    Floors are searched by descending bound on their profit, until no bound is above the best profit, or
+    that is more than `enough`.
     """
     priced = replace(table, usd_per_hour=worth.usd_per_hour)
     pool, floors = pool_of(priced), useful_floors(table, worth.most)
@@ -55,7 +58,7 @@ def profitable(table: StageTable, worth: Worth, oracle: Oracle) -> tuple[float, 
     for start in range(0, len(order), _SEARCHED_AT_ONCE):
         some = order[start : start + _SEARCHED_AT_ONCE]
         some = np.sort(some[bounds[some] > best + _LAST_BITS])
-        if not len(some):
+        if not len(some) or best > enough:
             break
         for choice in oracle(priced, floors[some].tolist()):
             if choice is not None:
