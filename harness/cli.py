@@ -32,7 +32,7 @@ class _Parser(argparse.ArgumentParser):
         self.exit(EXIT_BAD_INPUT, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
-def _parser(command: str) -> argparse.ArgumentParser:
+def _parser(asked: str) -> argparse.ArgumentParser:
     """All commands; `place`, whose options come with its solvers, in full only where it is asked for."""
     parser = _Parser(prog="harness", description="Before/after benchmarks of LLM optimizations.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -59,7 +59,7 @@ def _parser(command: str) -> argparse.ArgumentParser:
     matrix.set_defaults(run=_matrix)
 
     place = commands.add_parser("place", help="which GPUs serve which layers, for the cheapest token")
-    if command == "place":
+    if asked == "place":
         from harness.placement.command import add_options
 
         add_options(place)

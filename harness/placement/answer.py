@@ -23,18 +23,23 @@ from harness.placement.relaxation import Relaxation, beyond_front
 from harness.placement.segments import DOCUMENTED
 from harness.placement.stages import StageTable, lay_out, stage_table
 
+# Two sums of the same prices differ in their last bits.
+_PROVEN = 1e-12
+
 
 @dataclass(frozen=True, slots=True)
 class Solved:
     """A front, how one of its points becomes a plan, and what its search went over.
 
-    `plain`: neither limits nor links nor defects, so the front's own proof holds for the table.
+    `plain`: neither limits nor links nor defects, so the front's own proof holds for the table. `gap`: by
+    what share the answer may be worse than the best, 0 where it is proven.
     """
 
     front: Front
     plan_of: Callable[[FrontPoint], Plan]
     candidates: str = "candidate throughputs"
     plain: bool = False
+    gap: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,8 @@ class Answer:
     """A plan, the front it was chosen from (None where it was left out), and the proof.
 
     `plans` are those of the front. `certificate` proves the cheapest token of the whole front, whatever
-    was chosen from it. Of `candidates` in all, `searched` were looked at.
+    was chosen from it. Of `candidates` in all, `searched` were looked at. `gap`: by what share the answer
+    may be worse than the best there is, 0 where it is proven, infinite where nothing is known.
     """
 
     question: Question
@@ -52,10 +58,15 @@ class Answer:
     plan: Plan
     front: Front | None
     plans: tuple[Plan, ...]
-    proven: bool
+    gap: float
     candidates: str
     searched: int
     certificate: Certificate | None
+
+    @property
+    def proven(self) -> bool:
+        """Whether no plan answers the question better."""
+        return self.gap < _PROVEN
 
 
 class NoPlanError(HarnessError):
@@ -87,7 +98,7 @@ def answer(question: Question, problem: Problem, *, ratio_only: bool = False) ->
         raise no_plan(question, problem, front)
     return Answer(
         question, problem, table, point, solved.plan_of(point), front,
-        tuple(solved.plan_of(each) for each in front.points), front.proven,
+        tuple(solved.plan_of(each) for each in front.points), solved.gap,
         f"{front.thresholds:,} {solved.candidates}", front.visited,
         certificate_of(front, table) if solved.plain else None,
     )  # fmt: skip
@@ -104,7 +115,7 @@ def _cheapest_token(question: Question, problem: Problem, table: StageTable) -> 
             "--ratio-only knows no budget, and max_hourly_cost is below the cheapest token's cost"
         )
     return Answer(
-        question, problem, table, found.point, lay_out(found.point.choice, table, problem), None, (), True,
+        question, problem, table, found.point, lay_out(found.point.choice, table, problem), None, (), 0.0,
         f"{found.thresholds:,} candidate throughputs", found.searched, found.certificate,
     )  # fmt: skip
 
@@ -114,13 +125,20 @@ def solve_front(question: Question, problem: Problem, table: StageTable) -> Solv
     if question.rules == DOCUMENTED:
         return _documented(question, problem)
     if question.contiguous or links_may_bind(problem, float(table.tokens_per_s.max(initial=0))):
-        linked = linked_front(problem, table, question.contiguous, question.limits)
-        return Solved(
-            linked.front, lambda point: linked.plan(point, problem), "candidate stage and link rates"
-        )
+        return _linked(question, problem, table)
     plain = question.limits == Limits()
     front = exact_front(table) if plain else limited_front(table, question.limits)
     return Solved(front, lambda point: lay_out(point.choice, table, problem), plain=plain)
+
+
+def _linked(question: Question, problem: Problem, table: StageTable) -> Solved:
+    found = linked_front(problem, table, question.contiguous, question.limits)
+    answers = [question.choose(front, problem.config) for front in (found.front, found.bound)]
+    same = len({(point.tokens_per_s, point.usd_per_hour) for point in answers if point}) < 2
+    gap = found.gap(lambda front: question.choose(front, problem.config), question.figure)
+    gap = 0.0 if same and all(answers) else gap
+    candidates = "candidate stage and link rates"
+    return Solved(found.front, lambda point: found.plan(point, problem), candidates, gap=gap)
 
 
 def _documented(question: Question, problem: Problem) -> Solved:

@@ -223,7 +223,9 @@ def _table(svg: ET.Element, corners: Sequence[Corner], told: Sequence[int], chos
         (left + 260, "start"),
     )
     y = float(_TOP)
-    for (x, anchor), head in zip(columns, ("", "USD/h", "tokens/s", "USD/M", "plan"), strict=True):
+    for (x, anchor), head in zip(
+        columns, ("", "USD/h", "tokens/s", "USD/M", "plan (layers of a stage)"), strict=True
+    ):
         element(svg, "text", head, x=x, y=y, text_anchor=anchor, class_="head")
     for number in told:
         y += _ROW

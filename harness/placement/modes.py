@@ -80,9 +80,9 @@ def _exact(options: argparse.Namespace, question: Question, problem: Problem) ->
 
 def _drawing(found: Answer) -> str:
     assert found.front is not None
-    corners = [Corner(report.plan_name(p), p.usd_per_hour, p.tokens_per_s) for p in found.plans]
+    corners = [Corner(report.plan_name(p, unit=False), p.usd_per_hour, p.tokens_per_s) for p in found.plans]
     marks = Marks(found.front.points.index(found.point), found.question.budget, found.question.floor)
-    title = f"{found.problem.config.model_name} on {found.problem.gpus} GPUs"
+    title = f"{found.problem.config.model_name} on {found.problem.gpus:,} GPUs"
     origin = f"{report.provenance(found.question)}, rates {found.question.rates.name}"
     return front_plot(corners, title, origin, marks)
 

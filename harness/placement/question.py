@@ -51,6 +51,16 @@ class Question:
             return f"cheapest token within {self.budget:g} USD/h at {self.floor:g} tokens/s or more"
         return "cheapest token"
 
+    def figure(self, point: FrontPoint) -> float:
+        """What the goal asks to be small, positive; NaN for a weighted goal, which has no zero."""
+        if self.cost_weight is not None:
+            return math.nan
+        if self.budget is not None and self.floor is None:
+            return 1 / point.tokens_per_s
+        if self.floor is not None and self.budget is None:
+            return point.usd_per_hour
+        return point.usd_per_million_tokens
+
     def choose(self, front: Front, config: Config) -> FrontPoint | None:
         """The point that answers the question; the config's own budget holds for every goal."""
         most = min(config.budget_usd_per_hour, math.inf if self.budget is None else self.budget)

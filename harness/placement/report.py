@@ -29,6 +29,7 @@ def document(found: Answer) -> Document:
     return {
         **plan_document(found.plan),
         "proven_optimal": found.proven,
+        "gap": found.gap if math.isfinite(found.gap) else None,
         "front": None if found.front is None else [plan_document(plan) for plan in found.plans],
         "candidates": found.candidates,
         "searched": found.searched,
@@ -118,7 +119,7 @@ def json_text(told: Document) -> str:
 def text(found: Answer) -> str:
     """The chosen plan as a table, the proof in a line, the front with the chosen point marked."""
     parts = [heading(found.question, found.problem), "", chosen_line(found.question.goal, found.plan), ""]
-    parts += [*stage_table_lines(found.plan), *_held_lines(found.plan), "", proof_line(found)]
+    parts += [*stage_table_lines(found.plan), *_held_lines(found), "", proof_line(found)]
     if found.front is not None:
         chosen = found.front.points.index(found.point)
         parts += ["", *front_lines(found.plans, chosen)]
@@ -149,8 +150,8 @@ def per_million(plan: Plan) -> str:
     return numbers.significant(plan.usd_per_million_tokens, 6)
 
 
-def plan_name(plan: Plan) -> str:
-    """`4 x V100 TP2 (7 layers), V100 TP4 (12 layers)`; equal neighbours together."""
+def plan_name(plan: Plan, *, unit: bool = True) -> str:
+    """`4 x V100 TP2 (7 layers), V100 TP4 (12 layers)`: equal neighbours together, the unit if wanted."""
 
     def kind(stage: Stage) -> tuple[str, int, int]:
         return stage.gpu_type, stage.tp, stage.layers
@@ -159,7 +160,8 @@ def plan_name(plan: Plan) -> str:
     for (gpu_type, tp, layers), stages in itertools.groupby(plan.stages, kind):
         count = len(list(stages))
         times = f"{count} x " if count > 1 else ""
-        told.append(f"{times}{printable(gpu_type, 40)} TP{tp} ({numbers.several(layers, 'layer')})")
+        size = numbers.several(layers, "layer") if unit else f"{layers}"
+        told.append(f"{times}{printable(gpu_type, 40)} TP{tp} ({size})")
     return ", ".join(told)
 
 
@@ -192,14 +194,13 @@ def stage_table_lines(plan: Plan) -> list[str]:
     return table_lines(head, rows, left=(3, 7))
 
 
-def _held_lines(plan: Plan) -> list[str]:
+def _held_lines(found: Answer) -> list[str]:
     """What a plan makes below its slowest stage, and what holds it there."""
-    slowest = min(stage.tokens_per_s for stage in plan.stages)
-    if plan.tokens_per_s >= slowest * (1 - 1e-12):
+    made, slowest = found.plan.tokens_per_s, min(stage.tokens_per_s for stage in found.plan.stages)
+    if made >= slowest * (1 - 1e-12):
         return []
-    return [
-        f"a link, or the documented big-M, holds the plan below its stages: {plan.tokens_per_s:,.2f} tokens/s"
-    ]
+    holder = "the documented big-M" if found.question.rules.big_m_per_type else "a link"
+    return [f"{holder} holds the plan below its stages: {made:,.2f} tokens/s"]
 
 
 def proof_line(found: Answer) -> str:
@@ -212,7 +213,12 @@ def proof_line(found: Answer) -> str:
             f"; no plan has a token for less than {bound} USD per million"
             f" (closest at {tightest.to_tokens_per_s:,.2f} tokens/s)"
         )
-    return f"{'proven optimal' if found.proven else 'NOT proven optimal'}: {line}"
+    if found.proven:
+        return f"proven optimal: {line}"
+    known = (
+        f"at most {numbers.percent(found.gap)} from the best" if math.isfinite(found.gap) else "gap unknown"
+    )
+    return f"NOT proven optimal: {known}; {line}"
 
 
 def front_lines(plans: Sequence[Plan], chosen: int) -> list[str]:

@@ -178,6 +178,25 @@ def test_slow_links_are_part_of_the_answer(place: Place, tmp_path: Path) -> None
     assert slow.json["usd_per_million_tokens"] >= fast.json["usd_per_million_tokens"]
     assert slow.json["candidates"] != fast.json["candidates"]
     assert place(folder, "--ratio-only").code == 4
+    assert place(folder, "--demand", "5000").code == 4
+
+
+def test_links_of_uneven_speed_leave_a_gap_that_is_told(place: Place, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(FIXTURES / "medium", tmp_path / "medium"))
+    matrix = (folder / "network_bandwidth.csv").read_text()
+    (folder / "network_bandwidth.csv").write_text(matrix.replace("600", "0.3"))
+    open_ = place(folder, "--json").json
+    assert open_["proven_optimal"] is False
+    assert 0 < open_["gap"] < 0.05
+    text = place(folder).out
+    assert f"NOT proven optimal: at most {open_['gap'] * 100:.1f} % from the best; " in text
+    assert "a link holds the plan below its stages: " in text
+    closed = place(folder, "--json", "--min-tokens-per-s", "9000").json
+    assert (closed["proven_optimal"], closed["gap"]) == (True, 0)
+    weighted = place(folder, "--json", "--cost-weight", "0.2").json
+    assert (weighted["proven_optimal"], weighted["gap"]) == (False, None)
+    assert place(folder, "--json", "--cost-weight", "1").json["proven_optimal"] is True
+    assert ": no fault" in place(folder, "--check").out
 
 
 def test_corrected_rates_are_of_the_model_as_it_is(place: Place) -> None:

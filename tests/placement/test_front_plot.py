@@ -20,8 +20,8 @@ MEDIUM = [
 def corners(count: int = 13) -> list[Corner]:
     """The medium front, or as many corners along a curve."""
     if count == 13:
-        return [Corner(f"plan {i}", *figures) for i, figures in enumerate(MEDIUM)]
-    return [Corner(f"plan {i}", 2.0 + 6 * i / count, 3000.0 + 18000 * i / count) for i in range(count)]
+        return [Corner(f"corner {i}", *figures) for i, figures in enumerate(MEDIUM)]
+    return [Corner(f"corner {i}", 2.0 + 6 * i / count, 3000.0 + 18000 * i / count) for i in range(count)]
 
 
 def drawn(found: list[Corner], marks: Marks | None = None) -> ET.Element:
@@ -47,7 +47,9 @@ def test_every_corner_has_a_point_a_number_and_a_row(count: int) -> None:
     svg = drawn(corners(count))
     assert len(list(svg.iter(f"{SVG}circle"))) == count
     assert texts(svg, "number") == [str(i + 1) for i in range(count)]
-    assert [text for text in texts(svg) if text.startswith("plan ")] == [f"plan {i}" for i in range(count)]
+    assert [text for text in texts(svg) if text.startswith("corner ")] == [
+        f"corner {i}" for i in range(count)
+    ]
 
 
 @pytest.mark.parametrize("count", [13, 25, 40])
@@ -70,8 +72,8 @@ def test_nor_do_they_on_any_front(steps: list[tuple[float, float]]) -> None:
 def test_a_crowded_front_keeps_every_point_and_says_which_rows_are_missing() -> None:
     svg = drawn(corners(146), Marks(77))
     assert len(list(svg.iter(f"{SVG}circle"))) == 146
-    assert len([text for text in texts(svg) if text.startswith("plan ")]) == 40
-    assert "plan 77" in texts(svg)
+    assert len([text for text in texts(svg) if text.startswith("corner ")]) == 40
+    assert "corner 77" in texts(svg)
     assert texts(svg, "more") == ["106 more corners are drawn without a row"]
 
 
@@ -79,7 +81,7 @@ def test_the_chosen_plan_stands_out() -> None:
     svg = drawn(corners(), Marks(chosen=5))
     chosen = [group for group in svg.iter(f"{SVG}g") if group.get("class") == "chosen"]
     assert len(chosen) == 2
-    assert "plan 5" in [text.text for text in chosen[1].iter(f"{SVG}text")]
+    assert "corner 5" in [text.text for text in chosen[1].iter(f"{SVG}text")]
 
 
 def test_limits_are_lines_with_their_figures() -> None:

@@ -60,7 +60,7 @@ def test_columns_are_aligned() -> None:
 def test_the_document_holds_what_is_promised(found: Answer) -> None:
     told = report.document(found)
     assert list(told) == [
-        "usd_per_million_tokens", "usd_per_hour", "tokens_per_s", "plan", "proven_optimal", "front",
+        "usd_per_million_tokens", "usd_per_hour", "tokens_per_s", "plan", "proven_optimal", "gap", "front",
         "candidates", "searched", "certificate", "goal", "limits", "sizes", "rules", "rates", "provenance",
         "problem",
     ]  # fmt: skip
@@ -106,9 +106,12 @@ def test_a_long_front_is_told_around_the_chosen_plan() -> None:
 
 
 def test_an_answer_without_proof_says_so(found: Answer) -> None:
-    unproven = dataclasses.replace(found, proven=False, certificate=None)
-    assert report.proof_line(unproven).startswith("NOT proven optimal: ")
+    unproven = dataclasses.replace(found, gap=0.031, certificate=None)
+    assert report.proof_line(unproven).startswith("NOT proven optimal: at most 3.1 % from the best; ")
     assert report.document(unproven)["proven_optimal"] is False
+    unknown = dataclasses.replace(found, gap=math.inf)
+    assert report.proof_line(unknown).startswith("NOT proven optimal: gap unknown; ")
+    assert report.document(unknown)["gap"] is None
 
 
 @pytest.mark.parametrize(
