@@ -20,6 +20,8 @@ from harness.placement.stages import Choice, StageTable
 from harness.placement.sweep import sweep
 
 _SAME = 1e-9
+# Free GPUs leave a search nothing to prune by, so that it is asked for them last.
+_DOWNWARDS = (0.5, 0.125, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +125,13 @@ class _Curve:
         if not own.fixed:
             # a line through the origin that is lowest somewhere is lowest all the way down
             return 0.0, None
-        other = self.aim.solve(self.priced(0.0))
-        if other is None or self.line(other).fixed >= own.fixed * (1 - _SAME):
-            return 0.0, None
-        return self._towards(own, other)
+        now = float(self.table.usd_per_hour[self.of_type])
+        for share in _DOWNWARDS:
+            price = now * share
+            other = self.aim.solve(self.priced(price))
+            if other is not None and self.line(other).at(price) < own.at(price) * (1 - _SAME):
+                return self._towards(own, other)
+        return 0.0, None
 
     def _only_this_type_costs(self) -> StageTable:
         usd = np.zeros_like(self.table.usd_per_hour)

@@ -10,13 +10,14 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from harness.errors import HarnessError
-from harness.placement.explain import Change, Explanation, StageLoad, explain
+from harness.placement.explain import Explanation, StageLoad, explain
 from harness.placement.front import FrontPoint, exact_front
 from harness.placement.plan import verify_plan
 from harness.placement.problem import Problem
 from harness.placement.ratio import cheapest_token
 from harness.placement.segments import CORRECTED, DOCUMENTED, all_sizes, coarse_sizes
 from harness.placement.stages import stage_table
+from harness.placement.what_if import Change
 
 EveryPlan = Callable[[Problem, tuple[int, ...]], Iterator[tuple[float, float]]]
 
@@ -92,6 +93,18 @@ def test_few_sizes_are_kept_in_every_change(medium: Problem) -> None:
     sizes = {stage.layers for value in explained.types for stage in value.lost.stages}  # type: ignore[union-attr]
     assert sizes <= set(coarse_sizes(40))
     assert explained.most_stages == explained.stages_used == 8
+
+
+def test_a_gpu_more_is_a_loss_where_tp_must_divide_the_count(medium: Problem) -> None:
+    """13 V100 form no groups at all."""
+    rules = replace(CORRECTED, tp_divides_count=True)
+    found = cheapest_token(stage_table(medium, rules))
+    assert found is not None
+    v100 = explain(medium, found.point, rules).types[3]
+    assert v100.lost is not None
+    assert v100.one_fewer == v100.one_more
+    assert v100.one_more.usd_per_million_tokens == pytest.approx(0.103563 - 0.0986975, abs=5e-7)
+    assert v100.useful == (1, v100.one_more)
 
 
 def test_a_stage_more_is_worth_something_where_stages_are_short(medium: Problem) -> None:
