@@ -68,7 +68,7 @@ class Front:
 
 
 def exact_front(table: StageTable, oracle: Oracle = sweep) -> Front:
-    """The front of this table; HarnessError if the oracle raises it.
+    """The front of this table; ValueError if the oracle returns a choice below its floor.
 
     Floors are searched in rounds, some in each gap between two known costs; a gap whose ends cost the
     same is known, so few of the candidates are ever searched.
@@ -127,6 +127,8 @@ class _Steps:
             self._known.append(_Known(index, len(self._thresholds) - 1, math.inf, None))
         else:
             last = self._index[self._table.rate(choice)]
+            if last < index:
+                raise ValueError(f"{choice} is slower than the floor of {self._thresholds[index]} tokens/s")
             self._known.append(_Known(index, last, usd_of(choice, self._table), choice))
 
     def next_floors(self) -> list[int]:

@@ -83,6 +83,13 @@ def test_any_oracle_will_do(medium: Problem, front: Front) -> None:
     assert cheap.visited == len(asked) == len(set(asked))
 
 
+def test_an_oracle_below_its_floor_is_found_out(medium: Problem) -> None:
+    table = stage_table(medium)
+    slow = sweep(table, [1.0])[0]
+    with pytest.raises(ValueError, match="slower than the floor"):
+        exact_front(table, lambda _, floors: [slow for _ in floors])
+
+
 def test_a_pool_that_holds_nothing(tiny: Problem) -> None:
     problem = replace(tiny, pool=tuple(replace(gpu, memory_gb=1.0) for gpu in tiny.pool))
     front = exact_front(stage_table(problem))
