@@ -10,9 +10,10 @@ from typing import Any
 
 from harness.errors import EXIT_INFRASTRUCTURE, HarnessError
 from harness.placement.answer import Answer
-from harness.placement.certificate import Certificate, Span, check_certificate, check_front
-from harness.placement.front import Front, FrontPoint
-from harness.placement.limits import Limits
+from harness.placement.certificate import Certificate, Span, check_certificate, check_front, check_point
+from harness.placement.cheapest import cheapest_choice
+from harness.placement.front import Front, FrontPoint, usd_of
+from harness.placement.limits import Limits, latency_row, parts, prefill_s
 from harness.placement.plan import Plan, Stage, verify_plan
 from harness.placement.problem import Problem
 from harness.placement.question import Question
@@ -22,6 +23,20 @@ from harness.placement.segments import DOCUMENTED
 from harness.placement.stages import StageTable, stage_table
 
 _FACTS = ("rules", "rates", "sizes", "goal", "limits")
+
+
+# HiGHS is right to about this relative error.
+_TOLERANCE = 1e-8
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A plan, the front it is from and that front's plans (none if it was left out), and the proof."""
+
+    plan: Plan
+    plans: tuple[Plan, ...]
+    front: Front | None
+    certificate: Certificate | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +65,11 @@ class Checked:
 
 def check_answer(found: Answer) -> Checked:
     """Check an answer just found; HarnessError (exit 21) with the first fault."""
-    plans = (found.plan, *found.plans)
-    front = found.front if found.certificate is not None else None
-    faults = _plan_faults(plans, found.question, found.problem) + _proof_faults(
-        found.certificate, front, found.table
-    )
+    result = Result(found.plan, found.plans, found.front, found.certificate)
+    checked, faults = _check(result, found.question, found.problem, found.table)
     if faults:
         raise HarnessError(f"the answer does not hold: {faults[0]}", exit_code=EXIT_INFRASTRUCTURE)
-    spans = len(found.certificate.spans) if found.certificate else 0
-    return Checked(len(plans), spans, front is not None)
+    return checked
 
 
 def read_document(path: Path) -> dict[str, Any]:
@@ -77,31 +88,75 @@ def check_document(told: dict[str, Any], question: Question, problem: Problem) -
     _require_same_question(told, question, problem)
     table = stage_table(problem, question.rules, question.rates, question.sizes)
     try:
-        plan = _plan(told)
         plans = tuple(_plan(each) for each in told["front"] or ())
         points = tuple(_point(each, problem, table) for each in plans)
-        certificate = _certificate(told["certificate"])
+        front = Front(points, 0, 0) if points else None
+        result = Result(_plan(told), plans, front, _certificate(told["certificate"]))
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise HarnessError(
             f"is not what `harness place --json` writes ({error!r})", where="--check"
         ) from None
-    front = Front(points, 0, 0) if points else None
-    faults = _plan_faults((plan, *plans), question, problem)
-    if certificate is not None and _plain(question, problem, table):
-        faults += _proof_faults(certificate, front, table)
-        faults += _goal_faults(plan, front, certificate, question, problem)
-    else:
-        certificate = front = None
+    checked, faults = _check(result, question, problem, table)
     if faults:
         raise HarnessError(f"the result does not hold: {faults[0]}", where="--check")
-    return Checked(1 + len(plans), len(certificate.spans) if certificate else 0, front is not None)
+    return checked
 
 
-def _plain(question: Question, problem: Problem, table: StageTable) -> bool:
-    """Whether the proofs over the stage table alone say everything."""
+def _check(
+    result: Result, question: Question, problem: Problem, table: StageTable
+) -> tuple[Checked, list[str]]:
+    """Every plan by itself; then the proof, where stages and limits alone decide."""
+    plans = (result.plan, *result.plans)
+    faults = _plan_faults(plans, question, problem)
     fastest = float(table.tokens_per_s.max(initial=0))
-    limited = question.limits != Limits() or question.contiguous or question.rules == DOCUMENTED
-    return not limited and not links_may_bind(problem, fastest)
+    if question.contiguous or question.rules == DOCUMENTED or links_may_bind(problem, fastest):
+        return Checked(len(plans), 0, False), faults
+    front, certificate = result.front, result.certificate
+    if question.limits != Limits():
+        certificate = None
+        faults += [] if front is None else _limited_faults(front, table, question.limits)
+    elif certificate is None:
+        faults.append("it has no certificate")
+    else:
+        faults += check_certificate(certificate, table)
+        faults += [] if front is None else check_front(front, table)
+    point = question.choose(front, problem.config) if front else None
+    if front is None and certificate is not None:
+        point = certificate.point
+    if point is None or not math.isclose(result.plan.tokens_per_s, point.tokens_per_s, rel_tol=1e-9):
+        faults.append(f"{question.goal} is not the plan with {result.plan.tokens_per_s} tokens/s")
+    return Checked(len(plans), len(certificate.spans) if certificate else 0, front is not None), faults
+
+
+def _limited_faults(front: Front, table: StageTable, limits: Limits) -> list[str]:
+    """As `check_front`, over the plans within the limits."""
+    tables, rows = parts(table, limits), latency_row(table, limits.prefill_s)
+
+    def least_above(tokens_per_s: float) -> float:
+        floors = table.thresholds[table.thresholds > tokens_per_s]
+        found = [cheapest_choice(part, float(floors[0]), rows) for part in tables] if len(floors) else []
+        return min((usd_of(choice, table) for choice in found if choice is not None), default=math.inf)
+
+    faults, reached = [], 0.0
+    for point in front.points:
+        faults += check_point(point, table)
+        if not any(_within(point, part, limits) for part in tables):
+            faults.append(f"the plan with {point.tokens_per_s} tokens/s is beyond the limits")
+        least = least_above(reached)
+        if not math.isclose(least, point.usd_per_hour, rel_tol=_TOLERANCE):
+            faults.append(f"more than {reached} tokens/s cost {least} usd/h, not {point.usd_per_hour}")
+        reached = point.tokens_per_s
+    if math.isfinite(least_above(reached)):
+        faults.append(f"there is a plan for more than {reached} tokens/s")
+    return faults
+
+
+def _within(point: FrontPoint, part: StageTable, limits: Limits) -> bool:
+    return (
+        len(point.choice) <= part.most_stages
+        and all(part.tokens_per_s[kind, layers] > 0 for kind, layers in point.choice)
+        and prefill_s(part, point.choice) <= limits.prefill_s * (1 + _TOLERANCE)
+    )
 
 
 def _require_same_question(told: dict[str, Any], question: Question, problem: Problem) -> None:
@@ -126,21 +181,6 @@ def _plan_faults(plans: tuple[Plan, ...], question: Question, problem: Problem) 
         fault for plan in dict.fromkeys(plans)
         for fault in verify_plan(plan, problem, question.rules, question.rates)
     ]  # fmt: skip
-
-
-def _proof_faults(certificate: Certificate | None, front: Front | None, table: StageTable) -> list[str]:
-    faults = [] if certificate is None else list(check_certificate(certificate, table))
-    return faults + ([] if front is None else list(check_front(front, table)))
-
-
-def _goal_faults(
-    plan: Plan, front: Front | None, certificate: Certificate, question: Question, problem: Problem
-) -> list[str]:
-    """Whether the plan is the one that the front, or the certificate alone, gives for the goal."""
-    point = certificate.point if front is None else question.choose(front, problem.config)
-    if point is None or not math.isclose(plan.tokens_per_s, point.tokens_per_s, rel_tol=1e-9):
-        return [f"{question.goal} is not the plan with {plan.tokens_per_s} tokens/s"]
-    return []
 
 
 def _plan(told: dict[str, Any]) -> Plan:

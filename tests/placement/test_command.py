@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -16,6 +17,8 @@ from typing import Any
 import pytest
 
 from harness.cli import main
+from harness.placement import modes
+from harness.placement.answer import Answer, answer
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "placement"
 MEDIUM_FRONT = [
@@ -293,10 +296,16 @@ def test_the_answer_is_checked_on_request(place: Place) -> None:
     found = place("medium", "--check", "--json").json["checked"]
     assert found == {"plans": 14, "bounds": len(place("medium", "--json").json["certificate"]["spans"]),
                      "front": True, "faults": []}  # fmt: skip
-    assert "optimality itself has no second proof here" in place("medium", "--check", "--max-stages", "4").out
+    limited = place("medium", "--check", "--max-stages", "4", "--max-prefill-s", "1.5", "--json").json[
+        "checked"
+    ]
+    assert (limited["bounds"], limited["front"]) == (0, True)
+    assert "optimality itself has no second proof here" in place("medium", "--check", "--contiguous").out
 
 
-@pytest.mark.parametrize("words", [[], ["--budget", "3"], ["--ratio-only"], ["--uniform-tp"]])
+@pytest.mark.parametrize(
+    "words", [[], ["--budget", "3"], ["--ratio-only"], ["--uniform-tp"], ["--max-prefill-s", "2"]]
+)
 def test_a_result_is_checked_from_its_file(place: Place, tmp_path: Path, words: list[str]) -> None:
     result = tmp_path / "result.json"
     result.write_text(place("medium", "--json", *words).out)
@@ -366,6 +375,38 @@ def test_a_spoilt_result_is_found(
     done = place("medium", "--check", str(result))
     assert done.code == 4
     assert len(done.err.splitlines()) == 1
+
+
+def test_a_front_of_other_limits_is_found(place: Place, tmp_path: Path) -> None:
+    told = place("medium", "--json", "--uniform-tp").json
+    free = place("medium", "--json").json
+    for number, words in enumerate((told["front"][:-1], told["front"][1:], free["front"])):
+        result = tmp_path / f"{number}.json"
+        result.write_text(json.dumps(told | {"front": words}))
+        done = place("medium", "--check", str(result), "--uniform-tp")
+        assert done.code == 4
+        assert "the result does not hold" in done.err
+
+
+def test_an_interrupted_search_is_one_line(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(modes, "answer", interrupted)
+    done = place("tiny")
+    assert (done.code, done.out) == (20, "")
+    assert done.err == "harness: interrupted before there was a plan\n"
+
+
+def test_a_wrong_answer_is_the_solvers_fault(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(*words: Any, **more: Any) -> Answer:
+        found = answer(*words, **more)
+        return dataclasses.replace(found, plan=dataclasses.replace(found.plan, usd_per_hour=0.5))
+
+    monkeypatch.setattr(modes, "answer", wrong)
+    done = place("tiny", "--check")
+    assert done.code == 21
+    assert "the answer does not hold: costs 2.0 usd/h, not 0.5" in done.err
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"plan": []}', '{"plan": null}', "\x00"])
