@@ -10,14 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.errors import HarnessError
 from harness.placement import report
 from harness.placement.answer import Answer, answer
 from harness.placement.plan import Plan, Stage
 from harness.placement.problem import Problem
-from harness.placement.question import Question, sizes_of
+from harness.placement.question import Question
 from harness.placement.rates import DOCUMENTED_RATES
-from harness.placement.segments import CORRECTED, DOCUMENTED, all_sizes, coarse_sizes
+from harness.placement.segments import CORRECTED, all_sizes
 
 
 def plan(*stages: tuple[str, int, int]) -> Plan:
@@ -112,32 +111,3 @@ def test_an_answer_without_proof_says_so(found: Answer) -> None:
     unknown = dataclasses.replace(found, gap=math.inf)
     assert report.proof_line(unknown).startswith("NOT proven optimal: gap unknown; ")
     assert report.document(unknown)["gap"] is None
-
-
-@pytest.mark.parametrize(
-    ("budget", "floor", "weight", "goal"),
-    [
-        (None, None, None, "cheapest token"),
-        (3.0, None, None, "fastest within 3 USD/h"),
-        (None, 5e4, None, "cheapest at 50000 tokens/s or more"),
-        (3.0, 2.5, None, "cheapest token within 3 USD/h at 2.5 tokens/s or more"),
-        (None, None, 0.5, "most throughput less cost at weight 0.5"),
-    ],
-)
-def test_the_goal_in_words(
-    budget: float | None, floor: float | None, weight: float | None, goal: str
-) -> None:
-    assert Question(CORRECTED, DOCUMENTED_RATES, (1,), budget, floor, weight).goal == goal
-
-
-def test_sizes_follow_the_option_then_the_config_then_the_rules(medium: Problem) -> None:
-    free = dataclasses.replace(medium.config, enable_segment_quantization=False)
-    own = dataclasses.replace(medium.config, segment_sizes=(4, 8))
-    assert sizes_of(None, medium, CORRECTED) == all_sizes(40)
-    assert sizes_of(None, medium, DOCUMENTED) == coarse_sizes(40)
-    assert sizes_of(None, dataclasses.replace(medium, config=free), DOCUMENTED) == all_sizes(40)
-    for rules in (CORRECTED, DOCUMENTED):
-        assert sizes_of(None, dataclasses.replace(medium, config=own), rules) == (4, 8)
-        assert sizes_of("8,5,5", medium, rules) == (5, 8)
-    with pytest.raises(HarnessError, match="--sizes"):
-        sizes_of("0,5", medium, CORRECTED)

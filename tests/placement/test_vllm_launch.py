@@ -141,3 +141,26 @@ def test_notes_are_comments_whatever_a_type_is_called(config: Config) -> None:
     heads = [line for line in made.text.splitlines() if not line.startswith(("  ", "CUDA"))]
     assert all(line.startswith("# ") for line in heads)
     assert "\x1b" not in made.text
+
+
+@given(
+    stages=st.lists(st.tuples(st.sampled_from(["A100", "L20"]), st.integers(1, 9)), min_size=1, max_size=12),
+    tp=st.sampled_from([1, 2, 4]),
+    gpus_per_machine=st.integers(4, 16),
+)
+def test_machines_hold_equally_many_stages_of_one_type_in_order(
+    medium: Problem, stages: list[tuple[str, int]], tp: int, gpus_per_machine: int
+) -> None:
+    plan = plan_of_stages(*((name, tp, layers) for name, layers in stages))
+    made = launch(plan, medium.config, gpus_per_machine)
+    visible = [words(command)[0]["CUDA_VISIBLE_DEVICES"].split(",") for command in made.commands]
+    assert len({tuple(each) for each in visible}) == 1
+    assert len(visible[0]) <= gpus_per_machine
+    assert sum(map(len, visible)) == tp * len(stages)
+    each = len(visible[0]) // tp
+    runs = [stages[at : at + each] for at in range(0, len(stages), each)]
+    assert all(len({name for name, _ in run}) == 1 for run in runs)
+    assert made.layer_partition == tuple(layers for _, layers in stages)
+    assert [option(c, "--node-rank") for c in made.commands] == (
+        [str(rank) for rank in range(len(runs))] if len(runs) > 1 else [None]
+    )
