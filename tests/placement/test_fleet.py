@@ -102,7 +102,9 @@ def test_fleets_equal_brute_force(
     fraction: float,
 ) -> None:
     table = data.draw(small_tables)
-    table = replace(table, gpus=table.gpus + data.draw(st.integers(0, 3)))
+    free = data.draw(st.lists(st.sampled_from([0, 1, 1]), min_size=3, max_size=3))[: len(table.gpus)]
+    more = data.draw(st.integers(0, 3))
+    table = replace(table, gpus=table.gpus + more, usd_per_hour=table.usd_per_hour * free)
     served = most_by_gpus(table, every_choice(table), limits)
     demand = max(1.0, fraction * max(served.values()))
     costs = [cost(table, gpus) for gpus, most in served.items() if most >= demand]
