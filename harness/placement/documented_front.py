@@ -20,9 +20,7 @@ from harness.placement.problem import Floats, Problem
 from harness.placement.rates import DOCUMENTED_RATES, RateModel, require_fast_links
 from harness.placement.segments import DOCUMENTED, TP_DEGREES, Rules, enumerate_segments
 from harness.placement.stages import Choice, StageTable, lay_out, stage_table
-from harness.placement.usages import Throughput, shares_of, usages_of
-
-_USAGES_AT_ONCE = 4096
+from harness.placement.usages import Throughput, count_usages, shares_of, usages_of
 
 
 def documented_front(
@@ -79,35 +77,58 @@ def documented_plan(
 
 
 def _enumerated(table: StageTable, caps: Floats, order: _Order) -> Front:
-    """Usages by ascending cost, skipping those whose bound is no better than what costs no more."""
+    """Usages set by set of types, skipping those whose bound is no better than what costs no more."""
     shares = shares_of(table, caps)
-    throughput = Throughput(table, shares)
-    rates, cap_of = throughput.thresholds, shares.cap
-    corners: list[FrontPoint] = []
-    best, visited = 0.0, 0
-    usages = usages_of(shares, table.most_stages) if len(rates) else np.empty((0, 0), np.int32)
-    for start in range(0, len(usages), _USAGES_AT_ONCE):
-        part = usages[start : start + _USAGES_AT_ONCE]
-        after, cap = throughput.bounds(part), cap_of[part].min(axis=1)
-        bound = np.where(after > 0, np.minimum(rates[after - 1], cap), 0.0)
-        for row in np.flatnonzero(bound > best).tolist():
-            if bound[row] <= best:
+    throughput, best, visited = Throughput(table, shares), _Best(), 0
+    count = count_usages(shares, table.most_stages)
+    if not count:
+        return Front((), 0, 0)
+    for usages in usages_of(shares, table.most_stages, best.beats):
+        price, cap = shares.price[usages].sum(axis=1), shares.cap[usages].min(axis=1, initial=np.inf)
+        first = np.searchsorted(throughput.thresholds, best.at(price), side="right")
+        hopeful = (cap > best.at(price)) & (first < len(throughput.thresholds))
+        hopeful[hopeful] = throughput.may_reach(usages[hopeful], first[hopeful])
+        for row in np.flatnonzero(hopeful).tolist():
+            known = float(best.at(price[row : row + 1])[0])
+            if cap[row] <= known:
                 continue
             visited += 1
-            usage = part[row].tolist()
-            first = int(np.searchsorted(rates, best, side="right"))
-            found = throughput.fastest(usage, first, int(after[row]))
+            usage = usages[row].tolist()
+            found = throughput.fastest(
+                usage, int(np.searchsorted(throughput.thresholds, known, side="right"))
+            )
             if found is None:
                 continue
             choice = tuple(sorted(throughput.sizes(usage, found)))
-            if order.of([kind for kind, _ in choice]) is None:
-                continue
-            best = min(float(rates[found]), float(cap[row]))
-            usd = usd_of(choice, table)
-            if corners and corners[-1].usd_per_hour >= usd * (1 - 1e-12):
-                corners.pop()
-            corners.append(FrontPoint(best, usd, choice))
-    return Front(tuple(corners), len(usages), visited)
+            if order.of([kind for kind, _ in choice]) is not None:
+                rate = min(float(throughput.thresholds[found]), float(cap[row]))
+                best.add(float(price[row]), FrontPoint(rate, usd_of(choice, table), choice))
+    return Front(tuple(best.points), count, visited)
+
+
+class _Best:
+    """The corners found so far, by ascending price and throughput."""
+
+    def __init__(self) -> None:
+        self._prices, self._rates = np.full(1, -np.inf), np.zeros(1)
+        self.points: list[FrontPoint] = []
+
+    def at(self, prices: Floats) -> Floats:
+        """The highest throughput for no more than each price, 0 for none."""
+        rates: Floats = self._rates[np.searchsorted(self._prices, prices, side="right") - 1]
+        return rates
+
+    def beats(self, prices: Floats, caps: Floats) -> NDArray[np.bool_]:
+        """Whether something no dearer is as fast as the cap allows."""
+        return self.at(prices) >= caps
+
+    def add(self, price: float, point: FrontPoint) -> None:
+        """A point faster than any that is no dearer; dearer ones that are no faster go."""
+        place = int(np.searchsorted(self._prices, price))
+        end = place + int(np.searchsorted(self._rates[place:], point.tokens_per_s, side="right"))
+        self._prices = np.concatenate([self._prices[:place], [price], self._prices[end:]])
+        self._rates = np.concatenate([self._rates[:place], [point.tokens_per_s], self._rates[end:]])
+        self.points[place - 1 : end - 1] = [point]
 
 
 def _caps(table: StageTable, problem: Problem, rules: Rules, rates: RateModel) -> Floats:

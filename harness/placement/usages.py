@@ -6,7 +6,9 @@ type uses groups 0..m-1 of a single degree, and cost depends on nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -18,7 +20,8 @@ from harness.placement.problem import Floats
 from harness.placement.stages import Ints, StageTable
 from harness.placement.sweep import pool_of
 
-_MOST_USAGES = 2_000_000
+_MOST_SUPPORTS = 50_000
+_MOST_AT_ONCE = 2_000_000
 _NEVER = 1_000_000
 
 
@@ -26,8 +29,8 @@ _NEVER = 1_000_000
 class Shares:
     """Every way in which one type takes part: `groups` stages of class `kind`, none of class -1.
 
-    Arrays over the shares; `row` numbers their types by figures, not by place in the pool, `price` is
-    whole units of money, and the plan's throughput is at most `cap`.
+    Arrays over the shares, absence first in each type; `row` numbers their types by figures, not by
+    place in the pool, `price` is whole units of money, and the plan's throughput is at most `cap`.
     """
 
     row: Ints
@@ -40,7 +43,7 @@ class Shares:
 def shares_of(table: StageTable, caps: Floats) -> Shares:
     """Shares of all types that have a stage; `caps[g]` holds while a group of type g is unused."""
     found: list[tuple[int, int, int, float, float]] = []
-    pool = pool_of(table)
+    pool, fastest = pool_of(table), table.tokens_per_s.max(axis=1)
     for row, (g, price) in enumerate(zip(pool.types.tolist(), pool.prices.tolist(), strict=True)):
         kinds = np.flatnonzero((table.type == g) & (table.tokens_per_s > 0).any(axis=1)).tolist()
         found.append((row, -1, 0, 0.0, float(caps[g])))
@@ -49,33 +52,74 @@ def shares_of(table: StageTable, caps: Floats) -> Shares:
             most = int(table.gpus[g]) // tp
             for groups in range(1, min(most, table.most_stages) + 1):
                 all_used = len(kinds) == 1 and groups == most
-                found.append((row, kind, groups, price * tp * groups, np.inf if all_used else float(caps[g])))
+                cap = float(fastest[kind] if all_used else min(caps[g], fastest[kind]))
+                found.append((row, kind, groups, price * tp * groups, cap))
     columns = [np.array([share[i] for share in found]) for i in range(5)]
     whole = [column.astype(np.int64) for column in columns[:3]]
     return Shares(whole[0], whole[1], whole[2], columns[3].astype(np.float64), columns[4].astype(np.float64))
 
 
-def usages_of(shares: Shares, most_stages: int) -> NDArray[np.int32]:
-    """Every combination of one share per type with 1 to `most_stages` stages, by ascending cost.
+def count_usages(shares: Shares, most_stages: int) -> int:
+    """How many combinations of one share per type have 1 to `most_stages` stages."""
+    ways = [1] + [0] * most_stages
+    for row in np.unique(shares.row).tolist():
+        after = [0] * (most_stages + 1)
+        for groups in shares.groups[shares.row == row].tolist():
+            for stages in range(most_stages + 1 - groups):
+                after[stages + groups] += ways[stages]
+        ways = after
+    return sum(ways) - 1
 
-    Shape (usages, types), numbers of shares. HarnessError where there are too many to enumerate.
+
+# whether plans of these prices and with these highest throughputs are all beaten
+Hopeless = Callable[[Floats, Floats], NDArray[np.bool_]]
+
+
+def usages_of(shares: Shares, most_stages: int, hopeless: Hopeless) -> Iterator[NDArray[np.int64]]:
+    """Every combination but hopeless ones, for one set of types after another, the smallest sets first.
+
+    Arrays of shape (usages, types) with numbers of shares, by ascending price. HarnessError where there
+    are too many to enumerate.
     """
-    rows = np.zeros((1, 0), dtype=np.int32)
-    stages = np.zeros(1, dtype=np.int64)
-    for row in range(int(shares.row.max(initial=-1)) + 1):
-        own = np.flatnonzero(shares.row == row)
-        few = stages[:, None] + shares.groups[own] <= most_stages
-        if np.count_nonzero(few) > _MOST_USAGES:
-            raise HarnessError(
-                "the pool is too large to enumerate the documented rules' plans",
-                where="gpu_pool.csv",
-                allowed=f"at most {_MOST_USAGES:,} combinations of (type, TP, groups)",
-            )
-        before, after = np.nonzero(few)
-        rows = np.concatenate([rows[before], own[after, None].astype(np.int32)], axis=1)
-        stages = stages[before] + shares.groups[own[after]]
-    rows, stages = rows[stages > 0], stages[stages > 0]
-    return rows[np.lexsort((stages, shares.price[rows].sum(axis=1)))]
+    absent = np.flatnonzero(shares.kind < 0)
+    most_types = min(len(absent), most_stages)
+    supports = sum(math.comb(len(absent), count) for count in range(1, most_types + 1))
+    _refuse_above(supports, _MOST_SUPPORTS, "sets of GPU types")
+    for count in range(1, most_types + 1):
+        for support in itertools.combinations(range(len(absent)), count):
+            yield _usages_on(support, shares, absent, most_stages, hopeless)
+
+
+def _usages_on(
+    support: tuple[int, ...], shares: Shares, absent: Ints, most_stages: int, hopeless: Hopeless
+) -> NDArray[np.int64]:
+    """Combinations in which exactly these types take part, one type after another."""
+    present = [np.flatnonzero((shares.row == row) & (shares.kind >= 0)) for row in support]
+    cheapest = [float(shares.price[own].min()) for own in present]
+    left_out = np.delete(shares.cap[absent], support)
+    rows, stages = absent[None, :], np.zeros(1, dtype=np.int64)
+    price, cap = np.zeros(1), np.full(1, np.min(left_out, initial=np.inf))
+    for place, (row, own) in enumerate(zip(support, present, strict=True)):
+        after = len(support) - place - 1
+        few = stages[:, None] + shares.groups[own] <= most_stages - after
+        _refuse_above(int(np.count_nonzero(few)), _MOST_AT_ONCE, "ways to use one set of GPU types")
+        before, taken = np.nonzero(few)
+        price = price[before] + shares.price[own[taken]]
+        cap = np.minimum(cap[before], shares.cap[own[taken]])
+        kept = ~hopeless(price + sum(cheapest[place + 1 :]), cap)
+        before, taken, price, cap = before[kept], taken[kept], price[kept], cap[kept]
+        rows, stages = rows[before], stages[before] + shares.groups[own[taken]]
+        rows[:, row] = own[taken]
+    return rows[np.lexsort((stages, price))]
+
+
+def _refuse_above(count: int, most: int, of: str) -> None:
+    if count > most:
+        raise HarnessError(
+            "the pool is too large to enumerate the documented rules' plans",
+            where="gpu_pool.csv",
+            allowed=f"at most {most:,} {of}",
+        )
 
 
 class Throughput:
@@ -93,15 +137,16 @@ class Throughput:
         self._most, self._least = largest[shares.kind] * groups, smallest[shares.kind] * groups
         self._sums = cache(self._sums_of)
 
-    def bounds(self, usages: NDArray[np.int32]) -> NDArray[np.intp]:
-        """How many thresholds pass the test that the layers lie between the least and most held."""
-        held = self._most[usages].sum(axis=1) >= self._table.layers
-        held &= self._least[usages].sum(axis=1) <= self._table.layers
-        passed: NDArray[np.intp] = held.sum(axis=1)
+    def may_reach(self, usages: NDArray[np.int64], thresholds: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Whether each usage passes the test that the layers lie between the least and most held."""
+        at = thresholds[:, None]
+        passed: NDArray[np.bool_] = self._most[usages, at].sum(axis=1) >= self._table.layers
+        passed &= self._least[usages, at].sum(axis=1) <= self._table.layers
         return passed
 
-    def fastest(self, usage: list[int], first: int, after: int) -> int | None:
-        """The last threshold of first..after-1 that the usage reaches; None where it misses the first."""
+    def fastest(self, usage: list[int], first: int) -> int | None:
+        """The last threshold that the usage reaches; None where it misses number `first`."""
+        after = len(self.thresholds)
         if first >= after or not self._holds(usage, first):
             return None
         while after - first > 1:

@@ -5,9 +5,15 @@ import itertools
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
+from harness.placement.problem import Floats
 from harness.placement.stages import StageTable
-from harness.placement.usages import Throughput, shares_of, usages_of
+from harness.placement.usages import Hopeless, Throughput, count_usages, shares_of, usages_of
+
+
+def nothing_is_hopeless(prices: Floats, _: Floats) -> NDArray[np.bool_]:
+    return np.zeros(len(prices), dtype=np.bool_)
 
 
 @st.composite
@@ -31,12 +37,13 @@ def tables(draw: st.DrawFn) -> StageTable:
 @settings(max_examples=100, deadline=None)
 @given(tables())
 def test_a_cap_is_lifted_only_by_using_every_group_of_the_type(table: StageTable) -> None:
-    shares = shares_of(table, np.full(len(table.gpus), 7.0))
+    shares = shares_of(table, np.full(len(table.gpus), 2.5))
     existing = (table.tokens_per_s > 0).any(axis=1)
     for kind, groups, cap in zip(shares.kind.tolist(), shares.groups.tolist(), shares.cap, strict=True):
         others = [c for c in np.flatnonzero(existing) if table.type[c] == table.type[kind] and c != kind]
         unused = kind < 0 or others or groups < table.gpus[table.type[kind]] // table.tp[kind]
-        assert cap == (7.0 if unused else np.inf)
+        fastest = np.inf if kind < 0 else table.tokens_per_s[kind].max()
+        assert cap == (min(fastest, 2.5) if unused else fastest)
 
 
 @settings(max_examples=100, deadline=None)
@@ -49,9 +56,29 @@ def test_usages_are_all_combinations_by_cost(table: StageTable) -> None:
         for usage in itertools.product(*rows)
         if 1 <= sum(shares.groups[share] for share in usage) <= table.most_stages
     }
-    usages = usages_of(shares, table.most_stages)
-    assert sorted(map(tuple, usages.tolist())) == sorted(expected)
-    assert (np.diff(shares.price[usages].sum(axis=1)) >= 0).all()
+    found = list(usages_of(shares, table.most_stages, nothing_is_hopeless))
+    assert sorted(usage for part in found for usage in map(tuple, part.tolist())) == sorted(expected)
+    assert count_usages(shares, table.most_stages) == len(expected)
+    for part in found:
+        assert (np.diff(shares.price[part].sum(axis=1)) >= 0).all()
+
+
+@settings(max_examples=100, deadline=None)
+@given(tables(), st.integers(0, 12), st.sampled_from([0.5, 1.0, 2.5]))
+def test_only_what_is_hopeless_is_left_out(table: StageTable, price: int, rate: float) -> None:
+    """With a plan of this price and rate known: what is no cheaper and cannot be faster may go."""
+    shares = shares_of(table, np.full(len(table.gpus), np.inf))
+
+    def told(hopeless: Hopeless) -> set[tuple[int, ...]]:
+        parts = usages_of(shares, table.most_stages, hopeless)
+        return {usage for part in parts for usage in map(tuple, part.tolist())}
+
+    def beaten(prices: Floats, caps: Floats) -> NDArray[np.bool_]:
+        return (prices >= price) & (caps <= rate)
+
+    for usage in told(nothing_is_hopeless) - told(beaten):
+        assert shares.price[list(usage)].sum() >= price
+        assert shares.cap[list(usage)].min() <= rate
 
 
 @settings(max_examples=100, deadline=None)
@@ -59,8 +86,10 @@ def test_usages_are_all_combinations_by_cost(table: StageTable) -> None:
 def test_throughput_equals_trying_all_sizes(table: StageTable) -> None:
     shares = shares_of(table, np.full(len(table.gpus), np.inf))
     throughput = Throughput(table, shares)
-    usages = usages_of(shares, table.most_stages)
-    for usage, bound in zip(usages.tolist(), throughput.bounds(usages).tolist(), strict=True):
+    if not len(throughput.thresholds):
+        return
+    usages = np.concatenate(list(usages_of(shares, table.most_stages, nothing_is_hopeless)))
+    for usage in usages.tolist():
         kinds = [int(shares.kind[share]) for share in usage for _ in range(shares.groups[share])]
         sizes = range(1, table.layers + 1)
         reached = [
@@ -69,7 +98,10 @@ def test_throughput_equals_trying_all_sizes(table: StageTable) -> None:
             if sum(choice) == table.layers
         ]
         best = max(reached, default=0.0)
-        found = throughput.fastest(usage, 0, bound)
+        found = throughput.fastest(usage, 0)
+        for number, rate in enumerate(throughput.thresholds):
+            if rate <= best:
+                assert throughput.may_reach(np.array([usage]), np.array([number])).all()
         assert (0.0 if found is None else throughput.thresholds[found]) == best
         if found is not None:
             stages = list(throughput.sizes(usage, found))
