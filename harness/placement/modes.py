@@ -9,14 +9,14 @@ from pathlib import Path
 
 from harness.errors import EXIT_DONE, EXIT_INFEASIBLE, EXIT_PARTLY_DONE, HarnessError
 from harness.placement import audit_report, explain_report, fleet_report, method_report, report
-from harness.placement.answer import Answer, answer, no_plan
+from harness.placement.answer import Answer, NoPlanError, answer, no_plan
 from harness.placement.audit import audit
 from harness.placement.deployment import deployment
 from harness.placement.enumeration import compare, enumeration
 from harness.placement.explain import explain
 from harness.placement.fleet import fleet, lay_out_fleet
 from harness.placement.fleet_ip import Effort
-from harness.placement.front import Front
+from harness.placement.front import exact_front
 from harness.placement.front_plot import Corner, Marks, front_plot
 from harness.placement.interruption import Stop, stop_on_interrupt
 from harness.placement.methods import Search, weighted
@@ -95,11 +95,19 @@ def _documented_method(options: argparse.Namespace, question: Question, problem:
         else:
             result = enumeration(search)
     if result.best is None and result.proven:
-        raise no_plan(question, problem, Front((), 0, 0))
+        raise _no_plan_by_milp(question, problem)
     goal = f"method {result.method}"
     document = method_report.method_document(result) | report.asked(question, problem) | {"goal": goal}
     text = method_report.method_text(result, report.heading(question, problem))
     return Told(document, text, EXIT_PARTLY_DONE if result.interrupted or result.best is None else EXIT_DONE)
+
+
+def _no_plan_by_milp(question: Question, problem: Problem) -> HarnessError:
+    """The reason is the exact front's: it holds every plan that the program could have returned."""
+    front = exact_front(stage_table(problem, question.rules, question.rates, question.sizes))
+    if Question(question.rules, question.rates, question.sizes).choose(front, problem.config) is None:
+        return no_plan(question, problem, front)
+    return NoPlanError("the documented rules, or the links between the GPUs, leave none", ())
 
 
 def _compare(options: argparse.Namespace, question: Question, problem: Problem) -> Told:

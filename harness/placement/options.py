@@ -156,6 +156,10 @@ def refuse_contradictions(options: argparse.Namespace) -> None:
             if _given(options, other):
                 first = _spelled(name) + (f" {value}" if values else "")
                 raise HarnessError(f"{first} and {_spelled(other)} exclude each other")
+    if options.check not in (None, Path()):
+        for other in ("plot", "emit", "explain"):
+            if _given(options, other):
+                raise HarnessError(f"--check RESULT.json and {_spelled(other)} exclude each other")
     milp = options.method != "exact" or options.compare
     for name, needed in (("gap", milp), ("time_limit", milp or options.demand is not None)):
         if _given(options, name) and not needed:
