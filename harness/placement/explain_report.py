@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 from harness.placement import report
-from harness.placement.explain import Change, Explanation, Flip, StageLoad, TypeValue
+from harness.placement.explain import Explanation, Flip, StageLoad, TypeValue
 from harness.placement.plan import Plan
+from harness.placement.what_if import Change
 from harness.render import numbers
 from harness.render.escape import clip, printable
 
@@ -126,15 +127,21 @@ def _change(change: Change | None) -> str:
 
 
 def _worth_lines(found: Explanation) -> list[str]:
+    """Types that the plan uses or that would change something; the others are only counted."""
     head = ("GPU type", "used", "of", "one more", "one fewer", "first useful number more")
+    told = [value for value in found.types if value.used or value.useful is not None]
     rows = []
-    for value in found.types:
+    for value in told:
         useful = "-" if value.useful is None else f"{value.useful[0]}: {_change(value.useful[1])}"
         rows.append((
             _name(value.gpu_type), str(value.used), str(value.count), _change(value.one_more),
             _change(value.one_fewer), useful,
         ))  # fmt: skip
-    return report.table_lines(head, rows, left=(0, 3, 4, 5))
+    lines = report.table_lines(head, rows, left=(0, 3, 4, 5))
+    others = len(found.types) - len(told)
+    if others:
+        lines.append(f"{numbers.several(others, 'other type')}: not used, and a few more change nothing")
+    return lines
 
 
 def _flip_lines(found: Explanation) -> list[str]:

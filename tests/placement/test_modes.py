@@ -172,6 +172,7 @@ def test_an_explanation_names_what_binds(place: Harness) -> None:
     assert "bottleneck: 4 x V100 TP2 with 7 layers" in done.out
     assert "binding: V100" in done.out
     assert "used up: V100; 5 of 8 stages" in done.out
+    assert "4 other types: not used, and a few more change nothing" in done.out
     told = place(*at("medium"), "--explain", "--json").json["explanation"]
     assert told["binding"] == ["V100"]
     (v100,) = [each for each in told["gpu_types"] if each["gpu_type"] == "V100"]
