@@ -103,7 +103,8 @@ def fleet(
         return Fleet("infeasible", demand, columns=len(columns), most_tokens_per_s=most)
     status: Status = "optimal" if whole.proven else "feasible" if whole.counts else "no plan found"
     pipelines = _pipelines(table, within, whole.counts)
-    return Fleet(status, demand, pipelines, whole.bound, relaxed.bound, whole.columns)
+    bound = min(whole.bound, whole.cost)
+    return Fleet(status, demand, pipelines, bound, relaxed.bound, whole.columns)
 
 
 def largest_fleet(table: StageTable, limits: Limits | None = None, effort: Effort | None = None) -> Fleet:

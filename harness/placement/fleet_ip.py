@@ -45,7 +45,7 @@ class Effort:
     """Where the proof is given up: pipelines at choice, and seconds for one integer program."""
 
     columns: int = 20_000
-    time_limit_s: float = 60.0
+    time_limit_s: float = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,17 +136,25 @@ class _Search:
         if not _reaches(self.cost, cost):
             self.cost, self.counts = cost, counts
 
-    def solve(self, columns: Columns) -> bool:
-        """Keep the best fleet of these columns; whether that is settled, be it that there is none."""
+    def solve(self, columns: Columns) -> float:
+        """Keep the best fleet of these columns; returns a bound on its cost, infinite when there is none."""
         self.columns = max(self.columns, len(columns))
+        if not columns:
+            return math.inf
         program = self.program(columns)
-        outcome = run_highs(program, time_limit_s=self.effort.time_limit_s)
-        if outcome.values is not None:
-            amounts = np.rint(outcome.values)
-            counts = zip(columns, amounts.astype(int).tolist(), strict=True)
-            cost = math.fsum((program.objective * amounts).tolist())
-            self.keep({gpus: count for gpus, count in counts if count}, cost)
-        return outcome.status in ("optimal", "infeasible")
+        # Costs less than a unit apart are the same.
+        gap = 0.9 * self.unit / self.cost if 0 < self.cost < math.inf else 0.0
+        outcome = run_highs(program, time_limit_s=self.effort.time_limit_s, gap=gap)
+        if outcome.status == "infeasible":
+            return math.inf
+        bound = -math.inf if math.isnan(outcome.bound) else self.next_cost(outcome.bound)
+        if outcome.values is None:
+            return bound
+        amounts = np.rint(outcome.values)
+        counts = zip(columns, amounts.astype(int).tolist(), strict=True)
+        cost = math.fsum((program.objective * amounts).tolist())
+        self.keep({gpus: count for gpus, count in counts if count}, cost)
+        return cost if outcome.status == "optimal" and not gap else bound
 
     def prove(self) -> None:
         """Look at ever more pipelines until no other can improve the fleet, or they are too many."""
@@ -159,11 +167,13 @@ class _Search:
             needed = self.cost - self.relaxed.bound - self.unit / 2
             slack = min(slack, max(needed, _MARGIN), all_of_them)
             columns = self.near_best(slack)
-            if columns is None or (columns and not self.solve(columns)):
+            if columns is None:
                 return
             beyond = math.inf if slack == all_of_them else self.next_cost(self.relaxed.bound + slack)
-            self.bound = max(self.bound, min(self.cost, beyond))
-            if math.isinf(self.bound):
+            within = self.solve(columns)
+            self.bound = max(self.bound, min(within, beyond))
+            # Short of what lies beyond, the program ran out of time.
+            if math.isinf(self.bound) or (within < beyond and not self.closed()):
                 return
             slack *= 2
 
