@@ -11,7 +11,7 @@ from harness.render import numbers
 from harness.render.escape import clip, printable
 from harness.render.svg import canvas, element, markup
 
-_LEFT, _TOP, _BOTTOM, _PLOT, _TABLE = 78, 46, 58, 620, 640
+_LEFT, _TOP, _BOTTOM, _PLOT, _TABLE = 78, 46, 58, 620, 700
 _ROW, _LEAST_HEIGHT, _MOST_ROWS = 19, 400, 40
 _LABEL_HEIGHT, _DIGIT_WIDTH, _GAP = 13.0, 7.4, 3.0
 # Where a corner's number may go: beyond the front first, then under it, then farther off with a line.
@@ -63,10 +63,10 @@ def front_plot(corners: Sequence[Corner], title: str, provenance: str, marks: Ma
     evenly; every corner keeps its point and, by pointing at it, its name.
     """
     marks = marks or Marks()
-    told = _told(len(corners), marks.chosen)
+    cheapest = min(corners, key=lambda c: c.usd_per_hour / c.tokens_per_s, default=None)
+    told = _told(corners, {marks.chosen} | ({corners.index(cheapest)} if cheapest else set()))
     rows = len(told) + (len(told) < len(corners))
     height = max(_LEAST_HEIGHT, _TOP + _ROW * (rows + 2)) + _BOTTOM
-    cheapest = min(corners, key=lambda c: c.usd_per_hour / c.tokens_per_s, default=None)
     description = (
         f"{numbers.several(len(corners), 'plan')} that no other one beats, {provenance}. "
         + "; ".join(_row_text(corner) for corner in corners[:8])
@@ -159,12 +159,14 @@ def _staircase(svg: ET.Element, scale: _Scale, corners: Sequence[Corner]) -> Non
         element(svg, "path", d="".join(path) + f"H{scale.right:.1f}", class_="step")
 
 
-def _told(count: int, chosen: int | None) -> list[int]:
-    """The corners that get a number and a row."""
+def _told(corners: Sequence[Corner], always: set[int | None]) -> list[int]:
+    """The corners that get a number and a row: those in `always`, and others evenly."""
+    count = len(corners)
     if count <= _MOST_ROWS:
         return list(range(count))
-    even = {round(i * (count - 1) / (_MOST_ROWS - 2)) for i in range(_MOST_ROWS - 1)}
-    return sorted(even | ({chosen} if chosen is not None else set()))
+    needed = {number for number in always if number is not None}
+    even = _MOST_ROWS - len(needed)
+    return sorted(needed | {round(i * (count - 1) / (even - 1)) for i in range(even)})
 
 
 Box = tuple[float, float, float, float]
