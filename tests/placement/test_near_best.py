@@ -5,16 +5,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.placement.fleet_lp import gpus_of
 from harness.placement.near_best import near_best
-from harness.placement.pricing import Worth, profit, profitable
+from harness.placement.pricing import Worth, profit
 from harness.placement.problem import Problem
 from harness.placement.stages import Choice, StageTable, stage_table
-from harness.placement.sweep import sweep
 
 EveryChoice = Callable[[StageTable], Iterator[Choice]]
 
@@ -59,25 +57,6 @@ def test_every_near_best_pipeline_is_covered(
         assert worth.usd_per_token_s * rate - np.dot(gpus, worth.usd_per_hour) >= least - 1e-9
 
 
-@settings(max_examples=150, deadline=None)
-@given(data=st.data(), drawn=WORTHS)
-def test_the_most_profit_equals_brute_force(
-    small_tables: st.SearchStrategy[StageTable],
-    every_choice: EveryChoice,
-    data: st.DataObject,
-    drawn: tuple[np.ndarray, float, float],
-) -> None:
-    table = data.draw(small_tables)
-    worth = worth_for(table, drawn)
-    best, found = profitable(table, worth, sweep)
-    profits = [profit(table, worth, choice) for choice in every_choice(table)]
-    assert best == pytest.approx(max(profits, default=-math.inf))
-    assert best == max((profit(table, worth, choice) for choice in found), default=-math.inf)
-    enough, some = profitable(table, worth, sweep, -1e9)
-    assert enough <= best
-    assert len(some) <= len(found)
-
-
 def test_too_many_pipelines(medium: Problem) -> None:
     table = stage_table(medium)
     worth = Worth(table.usd_per_hour, 4e-4, 20_000)
@@ -94,4 +73,3 @@ def test_nothing_is_near_the_best_of_nothing(medium: Problem) -> None:
     empty = replace(table, tokens_per_s=np.zeros_like(table.tokens_per_s))
     worth = Worth(table.usd_per_hour, 1.0, 1.0)
     assert near_best(empty, worth, -1e9, 10) == {}
-    assert profitable(empty, worth, sweep) == (-math.inf, [])
