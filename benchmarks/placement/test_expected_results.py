@@ -32,6 +32,8 @@ FIGURES = (
     ("segments", "segments", lambda d: d.segments, [(RESULTS, "Segments: 2,788", (2788, 2788))]),
     ("binary_variables", "variables", lambda d: d.binary_variables,
      [(RESULTS, "Binary variables: 131,206", (131206, 131206))]),
+    ("search_space_left", "ratio", lambda d: d.binary_variables / d.binary_variables_of_fine_sizes,
+     [("Summary", "4× smaller search space", near(0.25))]),
     ("weighted_usd_per_hour", "usd/h", lambda d: d.weighted.usd_per_hour,
      [(RESULTS, "Cost: ~$0.60/hour", near(0.60))]),
     ("weighted_s_per_million_tokens", "s", lambda d: s_per_million_tokens(d.weighted),

@@ -11,7 +11,7 @@ from harness.placement.budgets import COARSE_FACTORS, budget_range
 from harness.placement.connections import count_connections
 from harness.placement.front import FrontPoint
 from harness.placement.problem import Problem
-from harness.placement.segments import DOCUMENTED, TP_DEGREES, coarse_sizes, enumerate_segments
+from harness.placement.segments import DOCUMENTED, TP_DEGREES, coarse_sizes, enumerate_segments, fine_sizes
 
 _WEIGHT = 0.5
 
@@ -26,6 +26,7 @@ class Findings:
 
     segments: int
     binary_variables: int
+    binary_variables_of_fine_sizes: int
     weighted: FrontPoint
     enumerated: Tried
     cheapest_usd_per_hour: float
@@ -43,16 +44,16 @@ class Findings:
 
 def findings(problem: Problem) -> Findings:
     """Both methods on this problem; HarnessError (exit 3) where the documented rules leave no plan."""
-    sizes = coarse_sizes(problem.layers)
-    segments = enumerate_segments(problem, sizes, DOCUMENTED)
+    segments, binary_variables = _counts(problem, coarse_sizes(problem.layers))
     front = front_of(problem)
     weighted = _required(weighted_point(problem, _WEIGHT))
     groups = [gpu.usd_per_hour * tp for gpu in problem.pool for tp in TP_DEGREES if tp <= gpu.count]
     without_target = replace(problem, config=replace(problem.config, max_cost_per_token=math.inf))
     low, high = budget_range(problem)
     return Findings(
-        segments=len(segments),
-        binary_variables=len(segments) + count_connections(segments, problem, DOCUMENTED).after_filter,
+        segments=segments,
+        binary_variables=binary_variables,
+        binary_variables_of_fine_sizes=_counts(problem, fine_sizes(problem.layers))[1],
         weighted=weighted,
         enumerated=try_around(problem, COARSE_FACTORS),
         cheapest_usd_per_hour=front.points[0].usd_per_hour,
@@ -67,6 +68,13 @@ def findings(problem: Problem) -> Findings:
 def s_per_million_tokens(point: FrontPoint) -> float:
     """Throughput as something that is better when lower."""
     return 1e6 / point.tokens_per_s
+
+
+def _counts(problem: Problem, sizes: tuple[int, ...]) -> tuple[int, int]:
+    """Segments, and with them the connections that the documented rules leave."""
+    segments = enumerate_segments(problem, sizes, DOCUMENTED)
+    connections = count_connections(segments, problem, DOCUMENTED).after_filter
+    return len(segments), len(segments) + connections
 
 
 def _required(point: FrontPoint | None) -> FrontPoint:

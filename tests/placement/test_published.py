@@ -12,6 +12,7 @@ from harness.placement.published import findings, s_per_million_tokens
 def test_what_the_documented_methods_find_on_medium(medium: Problem) -> None:
     found = findings(medium)
     assert (found.segments, found.binary_variables) == (2_788, 131_206)
+    assert found.binary_variables_of_fine_sizes == 340_665
     assert found.weighted.usd_per_million_tokens == pytest.approx(0.191477, abs=5e-7)
     assert found.best.usd_per_million_tokens == pytest.approx(0.105747, abs=5e-7)
     assert found.cheapest_usd_per_hour == pytest.approx(2.0)
