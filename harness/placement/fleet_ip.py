@@ -42,10 +42,11 @@ Counts = dict[Gpus, int]
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """Where the proof is given up: pipelines at choice, and seconds for one integer program."""
+    """Where the proof is given up: pipelines at choice, nodes and seconds of one integer program."""
 
     columns: int = 20_000
-    time_limit_s: float = 20.0
+    nodes: int = 2_000
+    time_limit_s: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,9 @@ class _Search:
         program = self.program(columns)
         # Costs less than a unit apart are the same.
         gap = 0.9 * self.unit / self.cost if 0 < self.cost < math.inf else 0.0
-        outcome = run_highs(program, time_limit_s=self.effort.time_limit_s, gap=gap)
+        outcome = run_highs(
+            program, time_limit_s=self.effort.time_limit_s, gap=gap, most_nodes=self.effort.nodes
+        )
         if outcome.status == "infeasible":
             return math.inf
         bound = -math.inf if math.isnan(outcome.bound) else self.next_cost(outcome.bound)
@@ -172,7 +175,7 @@ class _Search:
             beyond = math.inf if slack == all_of_them else self.next_cost(self.relaxed.bound + slack)
             within = self.solve(columns)
             self.bound = max(self.bound, min(within, beyond))
-            # Short of what lies beyond, the program ran out of time.
+            # Short of what lies beyond, the program ran out of nodes or time.
             if math.isinf(self.bound) or (within < beyond and not self.closed()):
                 return
             slack *= 2

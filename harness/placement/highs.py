@@ -40,14 +40,16 @@ def run_highs(
     gap: float = 0.0,
     seed: int = 0,
     threads: int = 1,
+    most_nodes: int | None = None,
     stop: Stop | None = None,
 ) -> Outcome:
     """Optimise to the relative `gap`. A solver that breaks down raises HarnessError (exit 21).
 
+    `most_nodes` of the search tree end it at the same place on every machine, unlike a time limit.
     With a `stop` HiGHS runs in a process of its own, which ends with the best so far when `stop` is
     asked, or soon after the time limit where HiGHS overlooks it.
     """
-    options = {
+    options: dict[str, Any] = {
         "output_flag": False,
         "threads": threads,
         "random_seed": seed,
@@ -55,6 +57,8 @@ def run_highs(
         "mip_abs_gap": _ABSOLUTE_GAP,
         "time_limit": time_limit_s,
     }
+    if most_nodes is not None:
+        options["mip_max_nodes"] = most_nodes
     if stop is None:
         return _run(program, options)
 

@@ -107,7 +107,7 @@ def _method_options(group: argparse._ArgumentGroup) -> None:
         "--ratio-only", action="store_true", help="the cheapest token alone, without the front"
     )
     group.add_argument(
-        "--time-limit", type=_positive, metavar="S", help="for each MILP [the config's; with --demand 60]"
+        "--time-limit", type=_positive, metavar="S", help="for each MILP [the config's; none with --demand]"
     )
     group.add_argument(
         "--gap", type=_share, metavar="G", help="relative gap at which a MILP ends [the config's]"

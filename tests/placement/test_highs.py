@@ -10,7 +10,10 @@ import pytest
 from harness.errors import EXIT_INFRASTRUCTURE, HarnessError
 from harness.placement.highs import run_highs, run_lp
 from harness.placement.interruption import Stop
+from harness.placement.milp import Goal, build_model
+from harness.placement.problem import Problem
 from harness.placement.program import Program, Rows
+from harness.placement.segments import CORRECTED, DOCUMENTED, coarse_sizes, enumerate_segments
 
 
 def linear(most: float) -> Program:
@@ -100,3 +103,12 @@ def test_a_refused_option_is_an_error_of_the_solver(stop: Stop | None) -> None:
     with pytest.raises(HarnessError, match="refused time_limit") as raised:
         run_highs(linear(2), time_limit_s=-1, stop=stop)
     assert raised.value.exit_code == EXIT_INFRASTRUCTURE
+
+
+def test_a_limit_on_nodes_ends_at_the_same_place(medium: Problem) -> None:
+    """One node is not enough for the segment program of the 6 sizes; what it gives is the same each time."""
+    segments = enumerate_segments(medium, coarse_sizes(40), DOCUMENTED)
+    program = build_model(segments, medium, CORRECTED, Goal(usd_per_hour=3.6)).program
+    first, second = (run_highs(program, most_nodes=1) for _ in range(2))
+    assert first.status in ("feasible", "no plan found")
+    assert (first.objective, first.bound) == pytest.approx((second.objective, second.bound), rel=0, nan_ok=True)
