@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from harness.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_PARTLY_DONE, HarnessError
+from harness.errors import (
+    EXIT_BAD_INPUT,
+    EXIT_DONE,
+    EXIT_INFRASTRUCTURE,
+    EXIT_PARTLY_DONE,
+    HarnessError,
+)
 
 MATRIX_FILE = "hardware_matrix.toml"
 
@@ -17,13 +24,39 @@ MATRIX_FILE = "hardware_matrix.toml"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one subcommand; a mistake is one line on stderr and its exit code, never a traceback."""
     words = sys.argv[1:] if arguments is None else arguments
-    options = _parser(next(iter(words), "")).parse_args(words)
+    _escape_what_cannot_be_encoded()
     try:
+        options = _parser(next(iter(words), "")).parse_args(words)
         code: int = options.run(options)
+        sys.stdout.flush()
     except HarnessError as error:
-        sys.stderr.write(f"harness: {error.message}\n")
-        return error.exit_code
+        return _failed(error.message, error.exit_code)
+    except KeyboardInterrupt:
+        return _failed("interrupted before the end", EXIT_PARTLY_DONE)
+    except BrokenPipeError:
+        _discard_output()
+        return EXIT_PARTLY_DONE  # whoever reads the output has seen enough
+    except OSError as error:
+        _discard_output()
+        return _failed(str(error), EXIT_INFRASTRUCTURE)
     return code
+
+
+def _failed(message: str, code: int) -> int:
+    sys.stderr.write(f"harness: {message}\n")
+    return code
+
+
+def _escape_what_cannot_be_encoded() -> None:
+    """A name in a file may hold characters that the terminal's encoding lacks."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _discard_output() -> None:
+    """Python would try to write the rest once more when it ends."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class _Parser(argparse.ArgumentParser):

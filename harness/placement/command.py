@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from harness.errors import EXIT_DONE, EXIT_PARTLY_DONE, HarnessError
+from harness.errors import EXIT_DONE, HarnessError
 from harness.placement import options as place_options
 from harness.placement import report
 from harness.placement.answer import NoPlanError
@@ -46,8 +46,6 @@ def run(options: argparse.Namespace) -> int:
         if options.json:
             sys.stdout.write(report.json_text(none.document() | report.asked(question, problem)))
         raise
-    except KeyboardInterrupt:
-        raise HarnessError("interrupted before there was a plan", exit_code=EXIT_PARTLY_DONE) from None
     if told.drawing:
         _write(options.plot, told.drawing, "--plot")
     sys.stdout.write(report.json_text(told.document) if options.json else told.text)

@@ -395,7 +395,32 @@ def test_an_interrupted_search_is_one_line(place: Place, monkeypatch: pytest.Mon
     monkeypatch.setattr(modes, "answer", interrupted)
     done = place("tiny")
     assert (done.code, done.out) == (20, "")
-    assert done.err == "harness: interrupted before there was a plan\n"
+    assert done.err == "harness: interrupted before the end\n"
+
+
+def test_a_reader_who_leaves_is_no_traceback() -> None:
+    ours, theirs = os.pipe()
+    os.close(ours)
+    words = [Path(sys.executable).with_name("harness"), "place", "--config-dir", FIXTURES / "tiny"]
+    done = subprocess.run(words, stdout=theirs, stderr=subprocess.PIPE, text=True, timeout=60)
+    os.close(theirs)
+    assert (done.returncode, done.stderr) == (20, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_output_that_finds_no_room_is_one_line() -> None:
+    words = [Path(sys.executable).with_name("harness"), "place", "--config-dir", FIXTURES / "tiny"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert (done.returncode, done.stderr.count("\n")) == (21, 1)
+    assert "No space left" in done.stderr
+
+
+def test_names_beyond_the_terminals_encoding_are_escaped(problem: Path) -> None:
+    change(problem / "config.csv", "model_name,", "model_name,\u6a21-")
+    done = command("--config-dir", str(problem), PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("\\u6a21-")
 
 
 def test_a_wrong_answer_is_the_solvers_fault(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
