@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.errors import HarnessError
 from harness.placement.problem import Floats, GpuType
-from harness.placement.table_file import POSITIVE, number, rows
+from harness.placement.table_file import LARGEST, POSITIVE, number, rows
 
 
 def read_bandwidth(path: Path, pool: tuple[GpuType, ...], missing: str) -> Floats:
@@ -65,7 +65,7 @@ def _matrix(
 def _values(cells: list[str], place: str, row: str, columns: list[str]) -> Floats:
     try:
         values = np.array(cells, dtype=np.float64)
-        if values.min() > 0 and np.isfinite(values).all():
+        if values.min() >= POSITIVE and values.max() <= LARGEST:
             return values
     except ValueError:
         pass

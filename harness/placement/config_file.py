@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import re
 from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError
 from harness.placement.problem import Config
-from harness.placement.table_file import POSITIVE, number, table, unknown
+from harness.placement.table_file import LARGEST, POSITIVE, number, table, unknown
 
 _BOOLEANS = {"true": True, "false": False}
 
-# Smallest and largest value of each number, where it is not simply "at least 1" for a whole number
-# and "above 0" for any other.
+_MOST_WHOLE = 1e9
+
+# Smallest and largest value of each number, where it is not simply 1 and more for a whole number and
+# above 0 for any other.
 _RANGES: dict[str, tuple[float, float]] = {
     "num_decoder_layers": (1, 10_000),
-    "d_hidden": (0, math.inf),
-    "vocab_size": (0, math.inf),
-    "num_attention_heads": (0, math.inf),
-    "num_key_value_heads": (0, math.inf),
-    "output_length": (0, math.inf),
+    "d_hidden": (0, _MOST_WHOLE),
+    "vocab_size": (0, _MOST_WHOLE),
+    "num_attention_heads": (0, _MOST_WHOLE),
+    "num_key_value_heads": (0, _MOST_WHOLE),
+    "output_length": (0, _MOST_WHOLE),
     "optimality_gap": (0, 1),
     "min_memory_utilization": (0, 1),
     "network_bandwidth_percentile_threshold": (0, 1),
@@ -77,7 +78,7 @@ def _value(key: str, kind: str, text: str, where: str) -> object:
     if kind.startswith("tuple["):
         return _values(key, "int" if kind == "tuple[int, ...]" else "float", text, where)
     whole = kind == "int"
-    low, high = _RANGES.get(key, (1 if whole else POSITIVE, math.inf))
+    low, high = _RANGES.get(key, (1, _MOST_WHOLE) if whole else (POSITIVE, LARGEST))
     value = number(text, where, low, high, whole=whole)
     return int(value) if whole else value
 

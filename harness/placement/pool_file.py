@@ -12,6 +12,8 @@ from harness.placement.table_file import POSITIVE, number, table, unknown
 POOL_COLUMNS = ["gpu_type", "count", "memory_gb", "dollar_per_hour"]
 SPEC_COLUMNS = ["tflops", "memory_gb_per_s", "efficiency"]
 
+_MOST_GPUS = 1_000_000
+
 
 def read_pool(path: Path, missing: str) -> tuple[GpuType, ...]:
     """The GPU types in `path`; HarnessError names the line and the column of a mistake.
@@ -34,7 +36,7 @@ def read_pool(path: Path, missing: str) -> tuple[GpuType, ...]:
             raise HarnessError("a type without a name", where=f"{place}, gpu_type")
         pool[name] = GpuType(
             name=name,
-            count=int(number(cells["count"], f"{place}, count", 0, whole=True)),
+            count=int(number(cells["count"], f"{place}, count", 0, _MOST_GPUS, whole=True)),
             memory_gb=number(cells["memory_gb"], f"{place}, memory_gb", POSITIVE),
             usd_per_hour=number(cells["dollar_per_hour"], f"{place}, dollar_per_hour", 0),
             spec=spec,

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import csv
 import difflib
-import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from harness.errors import HarnessError
 
-# As a lower limit of `number`: any value above 0.
-POSITIVE = 5e-324
+# Limits of `number` far beyond any figure of a real pool: their products stay finite, and above 0.
+POSITIVE, LARGEST = 1e-15, 1e15
 
 
 def rows(path: Path, missing: str) -> Iterator[tuple[str, list[str]]]:
@@ -45,22 +44,17 @@ def table(path: Path, missing: str, headers: Iterable[list[str]]) -> Iterator[tu
         yield place, dict(zip(header, cells, strict=True))
 
 
-def number(text: str, where: str, low: float, high: float = math.inf, *, whole: bool = False) -> float:
-    """A finite number in [low, high]; HarnessError otherwise. `where` names file, line and column."""
+def number(text: str, where: str, low: float, high: float = LARGEST, *, whole: bool = False) -> float:
+    """A number in [low, high]; HarnessError otherwise. `where` names file, line and column."""
     try:
         value = float(text)
     except ValueError:
-        value = math.nan
-    if not math.isfinite(value) or not low <= value <= high or (whole and value != int(value)):
-        raise HarnessError(f"{text!r} is not allowed", where=where, allowed=_range(low, high, whole))
+        value = float("nan")
+    if not low <= value <= high or (whole and value != int(value)):
+        kind = "a whole number" if whole else "a number"
+        allowed = f"{kind} from {low:g} to {high:,.0f}" if whole else f"{kind} from {low:g} to {high:g}"
+        raise HarnessError(f"{text!r} is not allowed", where=where, allowed=allowed)
     return value
-
-
-def _range(low: float, high: float, whole: bool) -> str:
-    kind = "a whole number" if whole else "a number"
-    if low == POSITIVE:
-        return f"{kind} above 0" + (f", at most {high:g}" if math.isfinite(high) else "")
-    return f"{kind} from {low:g} to {high:g}" if math.isfinite(high) else f"{kind}, at least {low:g}"
 
 
 def unknown(name: str, known: Iterable[str], what: str, where: str, next_step: str = "") -> HarnessError:

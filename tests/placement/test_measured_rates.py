@@ -61,7 +61,7 @@ def test_small_stages_stay_forbidden(tmp_path: Path, medium: Problem) -> None:
         ("A100,1,0,9", r"line 3, layers: '0' is not allowed \(allowed: a whole number from 1 to 4\)"),
         ("A100,1,5,9", r"line 3, layers: '5' is not allowed"),
         ("A100,1,1.5,9", r"line 3, layers: '1\.5' is not allowed"),
-        ("A100,1,1,0", r"line 3, tokens_per_s: '0' is not allowed \(allowed: a number above 0\)"),
+        ("A100,1,1,0", r"line 3, tokens_per_s: '0' is not allowed \(allowed: a number from 1e-15"),
         ("A100,1,1,-3", r"line 3, tokens_per_s: '-3' is not allowed"),
         ("A100,1,1,nan", r"line 3, tokens_per_s: 'nan' is not allowed"),
         ("A100,1,1,inf", r"line 3, tokens_per_s: 'inf' is not allowed"),
