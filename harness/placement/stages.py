@@ -70,7 +70,8 @@ def stage_table(
         prefill_s[row, allowed] = rates.prefill_s(config, gpu, tp)[allowed]
     return StageTable(
         layers=problem.layers,
-        most_stages=config.max_pipeline_stages,
+        # each stage has a layer
+        most_stages=min(config.max_pipeline_stages, problem.layers),
         gpus=np.array([gpu.count for gpu in problem.pool], dtype=np.int64),
         usd_per_hour=np.array([gpu.usd_per_hour for gpu in problem.pool], dtype=np.float64),
         type=np.array([index for index, _ in classes], dtype=np.int64),

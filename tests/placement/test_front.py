@@ -34,6 +34,11 @@ def test_the_front_of_the_medium_pool(medium: Problem, front: Front) -> None:
         assert verify_plan(plan, medium, CORRECTED) == ()
 
 
+def test_more_stages_than_layers_cost_nothing(tiny: Problem) -> None:
+    unlimited = replace(tiny, config=replace(tiny.config, max_pipeline_stages=10**9))
+    assert exact_front(stage_table(unlimited)) == exact_front(stage_table(tiny))
+
+
 def test_answers_from_the_front(front: Front) -> None:
     def usd(point: FrontPoint | None) -> float | None:
         return None if point is None else round(point.usd_per_hour, 6)
