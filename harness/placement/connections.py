@@ -7,10 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.errors import HarnessError
 from harness.placement.problem import Problem
 from harness.placement.segments import Rules, Segments
 
 _GROUP = ["type", "tp", "group"]
+# Every pair of groups takes some 30 bytes.
+_MOST_GROUPS = 8_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,13 @@ def enumerate_connections(segments: Segments, problem: Problem, rules: Rules) ->
 def _groups(segments: Segments) -> tuple[Segments, NDArray[np.intp]]:
     """One segment of each TP group, and the group of each segment as an index into those."""
     _, first, inverse = np.unique(segments[_GROUP], return_index=True, return_inverse=True)
+    if len(first) > _MOST_GROUPS:
+        raise HarnessError(
+            f"{len(first):,} groups of GPUs could be neighbours",
+            where="gpu_pool.csv",
+            allowed=f"up to {_MOST_GROUPS:,} with connections",
+            next_step="take the exact method with corrected rules",
+        )
     return segments[first], inverse.reshape(-1)
 
 

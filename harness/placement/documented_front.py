@@ -18,7 +18,7 @@ from harness.placement.front import Front, FrontPoint, exact_front, usd_of
 from harness.placement.plan import Plan, Stage, plan_of
 from harness.placement.problem import Floats, Problem
 from harness.placement.rates import DOCUMENTED_RATES, RateModel, require_fast_links
-from harness.placement.segments import DOCUMENTED, TP_DEGREES, Rules, enumerate_segments
+from harness.placement.segments import DOCUMENTED, Rules, documented_big_m, enumerate_segments
 from harness.placement.stages import Choice, StageTable, lay_out, stage_table
 from harness.placement.usages import Throughput, count_usages, shares_of, usages_of
 
@@ -132,23 +132,11 @@ class _Best:
 
 
 def _caps(table: StageTable, problem: Problem, rules: Rules, rates: RateModel) -> Floats:
-    """Per type how far an unused group lets t rise: 3 x the rate of its largest TP at its largest size.
-
-    The largest TP is the one that the count reaches, even where no stage has it, and the largest size
-    the largest of any type that fits it.
-    """
-    caps = np.full(len(problem.pool), np.inf)
-    sizes = np.flatnonzero((table.tokens_per_s > 0).any(axis=0))
-    if not rules.big_m_per_type or not len(sizes):
-        return caps
-    for index, gpu in enumerate(problem.pool):
-        tp = max((degree for degree in TP_DEGREES if degree <= gpu.count), default=0)
-        if tp:
-            fewest, most = rates.layer_range(problem.config, gpu, tp)
-            fitting = sizes[(sizes >= fewest) & (sizes <= most)]
-            largest = int(fitting.max() if len(fitting) else sizes.max())
-            caps[index] = 3 * float(rates.tokens_per_s(problem.config, gpu, tp)[largest])
-    return caps
+    """Per type how far an unused group lets t rise."""
+    if not rules.big_m_per_type:
+        return np.full(len(problem.pool), np.inf)
+    sizes = np.flatnonzero((table.tokens_per_s > 0).any(axis=0)).tolist()
+    return np.array([documented_big_m(problem, index, sizes, rates) for index in range(len(problem.pool))])
 
 
 class _Order:

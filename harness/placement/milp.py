@@ -19,7 +19,7 @@ from harness.placement.plan import Solution, Stage, plan_of
 from harness.placement.problem import Problem
 from harness.placement.program import Floats, Program, Rows
 from harness.placement.rates import DOCUMENTED_RATES, RateModel, require_fast_links
-from harness.placement.segments import TP_DEGREES, Rules, Segments
+from harness.placement.segments import Rules, Segments, documented_big_m
 
 Numbers = NDArray[np.intp]
 _NONE = np.empty(0)
@@ -203,14 +203,8 @@ def _big_m(segments: Segments, groups: Segments, problem: Problem, rules: Rules,
     """How far an unused group lets t rise: the fastest segment, or the documented value per type."""
     if not rules.big_m_per_type:
         return np.full(len(groups), float(np.max(segments["rate"], initial=0)))
-    sizes = np.unique(segments["size"])
-    by_type = {}
-    for index in np.unique(groups["type"]).tolist():
-        gpu = problem.pool[index]
-        # The documented value uses the largest TP that the count reaches, even one without segments.
-        tp = max(degree for degree in TP_DEGREES if degree <= gpu.count)
-        fewest, most = rates.layer_range(problem.config, gpu, tp)
-        fitting = sizes[(sizes >= fewest) & (sizes <= most)]
-        largest = int(fitting.max()) if len(fitting) else int(sizes.max())
-        by_type[index] = 3 * float(rates.tokens_per_s(problem.config, gpu, tp)[largest])
+    sizes = np.unique(segments["size"]).tolist()
+    by_type = {
+        index: documented_big_m(problem, index, sizes, rates) for index in np.unique(groups["type"]).tolist()
+    }
     return np.array([by_type[index] for index in groups["type"].tolist()])

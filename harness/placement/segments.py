@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -13,6 +14,9 @@ from harness.placement.problem import GpuType, Problem
 from harness.placement.rates import DOCUMENTED_RATES, RateModel
 
 TP_DEGREES = (1, 2, 4, 8)
+
+# A segment takes 32 bytes, and several times that in the program.
+_MOST_SEGMENTS = 5_000_000
 
 SEGMENT = np.dtype(
     [
@@ -98,12 +102,31 @@ def stage_sizes(
     return tuple(sorted({size for size in sizes if fewest <= size <= most and rate[size] > 0}))
 
 
+def documented_big_m(problem: Problem, index: int, sizes: Iterable[int], rates: RateModel) -> float:
+    """How far an unused group of this type lets the documented program's throughput rise, in tokens/s.
+
+    3 x the rate of the type's largest TP at the largest of all stages' `sizes` that fits it, else at the
+    largest of all. The largest TP is the one that the count reaches, even where no stage has it; TPs and
+    sizes without any rate do not count. Infinite for a type that has none.
+    """
+    gpu = problem.pool[index]
+    for tp in (tp for tp in reversed(TP_DEGREES) if tp <= gpu.count):
+        fewest, most = rates.layer_range(problem.config, gpu, tp)
+        rate = rates.tokens_per_s(problem.config, gpu, tp)
+        known = [size for size in sorted(sizes) if rate[size] > 0]
+        if known:
+            fitting = [size for size in known if fewest <= size <= most]
+            return 3 * float(rate[(fitting or known)[-1]])
+    return math.inf
+
+
 def enumerate_segments(
     problem: Problem, sizes: Iterable[int], rules: Rules, rates: RateModel = DOCUMENTED_RATES
 ) -> Segments:
     """Every segment: (type, TP group, first layer, size), as an array of dtype `SEGMENT`.
 
-    Ordered by type, TP, group, size, start. A size outside 1..layers raises HarnessError.
+    Ordered by type, TP, group, size, start. HarnessError for a size outside 1..layers, and where there are
+    too many segments to list.
     """
     chosen = tuple(sizes)
     wrong = [size for size in chosen if not 1 <= size <= problem.layers]
@@ -113,12 +136,28 @@ def enumerate_segments(
             where="segment sizes",
             allowed=f"1 to {problem.layers} layers",
         )
-    parts = [
-        _class_segments(problem, index, tp, stage_sizes(problem, gpu, tp, chosen, rules, rates), rates)
+    classes = [
+        (index, tp, stage_sizes(problem, gpu, tp, chosen, rules, rates))
         for index, gpu in enumerate(problem.pool)
         for tp in tp_degrees(gpu, rules)
     ]
+    _refuse_too_many(problem, classes)
+    parts = [_class_segments(problem, index, tp, own, rates) for index, tp, own in classes]
     return np.concatenate([np.empty(0, SEGMENT), *parts])
+
+
+def _refuse_too_many(problem: Problem, classes: Iterable[tuple[int, int, tuple[int, ...]]]) -> None:
+    count = sum(
+        problem.pool[index].count // tp * sum(problem.layers - size + 1 for size in sizes)
+        for index, tp, sizes in classes
+    )
+    if count > _MOST_SEGMENTS:
+        raise HarnessError(
+            f"the documented method would need {count:,} segments",
+            where="gpu_pool.csv",
+            allowed=f"up to {_MOST_SEGMENTS:,}",
+            next_step="take fewer sizes, or the exact method with corrected rules",
+        )
 
 
 def _class_segments(

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.errors import HarnessError
 from harness.placement.connections import count_connections, enumerate_connections, neighbours
 from harness.placement.problem import Problem
 from harness.placement.segments import (
@@ -47,6 +48,14 @@ def test_published_counts(
     assert count.before_filter == before
     assert len(segments) + count.after_filter == binaries
     assert len(enumerate_connections(segments, medium, rules).source) == count.after_filter
+
+
+def test_too_many_groups_are_refused_before_they_are_paired(medium: Problem) -> None:
+    crowd = replace(medium, pool=tuple(replace(gpu, count=9_000) for gpu in medium.pool))
+    segments = enumerate_segments(crowd, (40,), DOCUMENTED)
+    for pairs in (count_connections, enumerate_connections, neighbours):
+        with pytest.raises(HarnessError, match=r"groups of GPUs could be neighbours .*; take the exact"):
+            pairs(segments, crowd, DOCUMENTED)
 
 
 def test_the_filter_drops_the_slow_block(medium: Problem) -> None:

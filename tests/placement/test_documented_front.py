@@ -16,8 +16,8 @@ from harness.placement.front import exact_front
 from harness.placement.linked import build_linked
 from harness.placement.milp import Goal, solve
 from harness.placement.plan import Plan, verify_plan
-from harness.placement.problem import GpuSpec, GpuType, Problem
-from harness.placement.rates import GPU_SPECS, stage_memory_gb, stage_rate
+from harness.placement.problem import Config, Floats, GpuSpec, GpuType, Problem
+from harness.placement.rates import DOCUMENTED_RATES, GPU_SPECS, stage_memory_gb, stage_rate
 from harness.placement.segments import (
     CORRECTED,
     DOCUMENTED,
@@ -48,6 +48,19 @@ def test_the_cheapest_token_of_the_medium_pool(medium: Problem, sizes: tuple[int
     plan = documented_plan(best.choice, medium, sizes)
     assert [(stage.gpu_type, stage.tp, stage.layers) for stage in plan.stages] == [("V100", 4, 20)] * 2
     assert verify_plan(plan, medium, DOCUMENTED) == ()
+
+
+def test_a_degree_that_was_not_measured_caps_nothing(tiny: Problem) -> None:
+    """Rates of one GPU alone: the program and its front have the same plan, not none."""
+
+    def alone(config: Config, gpu: GpuType, tp: int) -> Floats:
+        return DOCUMENTED_RATES.tokens_per_s(config, gpu, tp) * (tp == 1)
+
+    rates = replace(DOCUMENTED_RATES, tokens_per_s=alone)
+    fastest = documented_front(tiny, (1, 2), DOCUMENTED, rates).points[-1]
+    segments = enumerate_segments(tiny, (1, 2), DOCUMENTED, rates)
+    solution = solve(build_linked(segments, tiny, DOCUMENTED, Goal(), rates))
+    assert solution.objective == pytest.approx(fastest.tokens_per_s)
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import HarnessError
-from harness.placement.problem import GpuType, Problem
+from harness.placement.problem import Config, Floats, GpuType, Problem
+from harness.placement.rates import DOCUMENTED_RATES, stage_rate
 from harness.placement.segments import (
     CORRECTED,
     DOCUMENTED,
     SEGMENT,
     all_sizes,
     coarse_sizes,
+    documented_big_m,
     enumerate_segments,
     fine_sizes,
     stage_sizes,
@@ -48,6 +50,35 @@ def test_sizes_are_ascending_and_end_with_the_whole_model(layers: int) -> None:
         sizes = rule(layers)
         assert list(sizes) == sorted(set(sizes))
         assert (sizes[0], sizes[-1]) == (1, layers)
+
+
+def test_too_many_segments_are_refused_before_they_are_listed(medium: Problem) -> None:
+    crowd = replace(medium, pool=tuple(replace(gpu, count=1_000_000) for gpu in medium.pool))
+    with pytest.raises(HarnessError, match=r"would need [\d,]+ segments .* the exact method"):
+        enumerate_segments(crowd, coarse_sizes(40), DOCUMENTED)
+
+
+def test_the_documented_big_m_is_three_slow_stages(medium: Problem) -> None:
+    """T4 reach TP 8, at which 30 of the coarse sizes' layers fit; of 20 sizes and more, 20."""
+    t4 = medium.pool[4]
+    for sizes, largest in (coarse_sizes(40), 30), ((20, 40), 20), ((40,), 40):
+        big_m = documented_big_m(medium, 4, sizes, DOCUMENTED_RATES)
+        assert big_m == 3 * stage_rate(medium.config, t4, 8, largest)
+
+
+def test_a_big_m_of_stages_without_a_rate(medium: Problem) -> None:
+    """Where nothing was measured at TP 8 the largest TP with a rate counts, at a size with a rate."""
+
+    def only_tp_2(config: Config, gpu: GpuType, tp: int) -> Floats:
+        rate = DOCUMENTED_RATES.tokens_per_s(config, gpu, tp) * (tp == 2)
+        rate[20:] = 0
+        return rate
+
+    some = replace(DOCUMENTED_RATES, tokens_per_s=only_tp_2)
+    expected = 3 * stage_rate(medium.config, medium.pool[0], 2, 10)
+    assert documented_big_m(medium, 0, coarse_sizes(40), some) == expected
+    none = replace(DOCUMENTED_RATES, tokens_per_s=lambda config, *_: np.zeros(config.num_decoder_layers + 1))
+    assert documented_big_m(medium, 0, coarse_sizes(40), none) == np.inf
 
 
 @pytest.mark.parametrize(
