@@ -26,10 +26,18 @@ class Comparison:
 
     @property
     def gap(self) -> float:
-        """How much dearer a token of the weighted method is: 0.05 is 5 %; NaN unless both have a plan."""
+        """How much dearer a token of the weighted method is: 0.05 is 5 %; NaN unless both have a plan.
+
+        Infinite next to a free plan, unless both are free.
+        """
         if self.weighted.best is None or self.enumeration.best is None:
             return math.nan
-        return self.weighted.best.usd_per_token / self.enumeration.best.usd_per_token - 1
+        return dearer(self.weighted.best.usd_per_token, self.enumeration.best.usd_per_token)
+
+
+def dearer(usd: float, than: float) -> float:
+    """By what share: 0 of equal figures, infinite next to nothing."""
+    return 0.0 if usd == than else usd / than - 1 if than else math.inf
 
 
 def compare(

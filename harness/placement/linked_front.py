@@ -73,7 +73,8 @@ class LinkedFront:
         found, least = question(self.front), question(self.bound)
         if found is None or least is None:
             return 0.0 if least is None else math.inf
-        return max(figure(found) / figure(least) - 1, 0.0)
+        more, less = figure(found), figure(least)
+        return max(more / less - 1, 0.0) if less else math.inf if more else 0.0
 
 
 def linked_front(

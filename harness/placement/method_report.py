@@ -6,7 +6,7 @@ import math
 
 from harness.placement import report
 from harness.placement.answer import Answer
-from harness.placement.enumeration import Comparison
+from harness.placement.enumeration import Comparison, dearer
 from harness.placement.methods import MethodResult, Solve
 from harness.render import numbers
 from harness.render.escape import clip
@@ -125,7 +125,7 @@ def comparison_document(compared: Comparison, exact: Answer) -> report.Document:
 
 
 def _above(result: MethodResult, exact: Answer) -> float:
-    return result.best.usd_per_token / exact.plan.usd_per_token - 1 if result.best else math.nan
+    return dearer(result.best.usd_per_token, exact.plan.usd_per_token) if result.best else math.nan
 
 
 def comparison_text(compared: Comparison, exact: Answer, heading: str) -> str:
@@ -162,4 +162,4 @@ def comparison_text(compared: Comparison, exact: Answer, heading: str) -> str:
 
 
 def _percent(value: float) -> str:
-    return "-" if math.isnan(value) else "0 %" if abs(value) < 1e-9 else numbers.percent(value)
+    return "-" if not math.isfinite(value) else "0 %" if abs(value) < 1e-9 else numbers.percent(value)

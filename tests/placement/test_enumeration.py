@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.placement.budgets import BLIND_BUDGETS, COARSEST_FACTORS
-from harness.placement.enumeration import compare, enumeration
+from harness.placement.enumeration import compare, dearer, enumeration
 from harness.placement.interruption import Stop
 from harness.placement.methods import Search, solve_within, weighted
 from harness.placement.plan import verify_plan
@@ -72,6 +72,12 @@ def test_both_methods_compared(medium: Problem) -> None:
     assert (len(both.weighted.solves), len(both.enumeration.solves)) == (1, 6)
     assert both.weighted.solves[0].cost_weight == 0.5
     assert both.enumeration.solves[0].cost_weight == 0.95
+
+
+def test_free_plans_compare(tiny: Problem) -> None:
+    assert (dearer(2.0, 1.0), dearer(0.0, 0.0), dearer(2.0, 0.0)) == (1.0, 0.0, math.inf)
+    free = replace(tiny, pool=tuple(replace(gpu, usd_per_hour=0.0) for gpu in tiny.pool))
+    assert compare(Search(free)).gap == 0.0
 
 
 def test_a_comparison_at_the_configs_weight_solves_the_ballpark_once(medium: Problem) -> None:

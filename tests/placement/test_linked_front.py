@@ -311,6 +311,11 @@ def test_no_order_of_the_stages_is_no_plan() -> None:
     assert linked.token_gap() == linked.floor_gap(1) == linked.budget_gap(1) == linked.weighted_gap(1) == 0
 
 
+def test_free_plans_leave_no_gap(tiny: Problem) -> None:
+    free = replace(tiny, pool=tuple(replace(gpu, usd_per_hour=0.0) for gpu in tiny.pool))
+    assert linked_front(free, stage_table(free), True).token_gap() == 0.0
+
+
 def test_a_gap_without_a_plan_is_infinite() -> None:
     """Some pair of GPUs is connected, the slowest is not."""
     table = _table([3], [1.0], [(0, 1)], [[9.0, 0]])
