@@ -103,9 +103,8 @@ def _links_of(segments: Segments, problem: Problem, rules: Rules, at: Layout) ->
     blocks = [range(gpu, gpu + degree) for gpu, degree in zip(first, tp, strict=True)]
     between = stage_link_rate(problem, blocks)
     rate = between[at.group_of[connections.source], at.group_of[connections.target]]
-    if not rules.big_m_per_type:
-        # No plan is faster than its stages, so no link needs to be: smaller figures, same optimum.
-        rate = np.minimum(rate, fastest_rate(segments))
+    # No plan is faster than its stages, so no link needs to be: smaller figures, same optimum.
+    rate = np.minimum(rate, fastest_rate(segments))
     e = at.cost + 1 + np.arange(len(rate))
     return _Links(connections, rate, e, e + len(rate))
 
