@@ -23,9 +23,11 @@ from harness.placement.methods import Search, weighted
 from harness.placement.problem import Problem
 from harness.placement.question import Question, sizes_of
 from harness.placement.rates import links_may_bind
-from harness.placement.recheck import check_answer, check_document, read_document
+from harness.placement.recheck import check_answer, check_document
+from harness.placement.result_document import read_document
 from harness.placement.segments import CORRECTED, DOCUMENTED
 from harness.placement.stages import stage_table
+from harness.placement.vllm_launch import GPUS_PER_MACHINE
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ def _exact(options: argparse.Namespace, question: Question, problem: Problem) ->
         document["explanation"] = explain_report.explanation_document(explained)
         text += "\n" + explain_report.explanation_text(explained, found.plan)
     if options.emit:
-        deployed = deployment(found, options.gpus_per_machine)
+        deployed = deployment(found, options.gpus_per_machine or GPUS_PER_MACHINE)
         document["vllm"] = report.deployment_document(deployed)
         text = report.deployment_text(found, deployed)
         code = EXIT_DONE if deployed.launch else EXIT_INFEASIBLE

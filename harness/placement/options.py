@@ -9,6 +9,9 @@ from pathlib import Path
 from harness.errors import HarnessError
 from harness.placement.vllm_launch import GPUS_PER_MACHINE
 
+# The links of a problem are a table of types by types.
+_MOST_MADE_UP = 1000
+
 _GOALS = ("budget", "min_tokens_per_s", "cost_weight")
 _LIMITS = ("max_prefill_s", "max_stages", "single_type", "uniform_tp", "contiguous")
 _GENERATOR = ("types", "seed", "layers", "gpus_per_type")
@@ -19,6 +22,8 @@ _ANSWERS = (*_GOALS, *_LIMITS, *_SHOWN, *_KINDS, "config_dir", "sizes", "json", 
 # (option, its values or none for any, options that make no sense beside it)
 _CONTRADICTIONS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("generate", (), _ANSWERS),
+    ("rules", ("documented",), ("generate",)),
+    ("method", ("weighted", "enumeration"), ("generate",)),
     ("cost_weight", (), ("budget", "min_tokens_per_s")),
     ("ratio_only", (), (*_GOALS, *_LIMITS, "plot")),
     ("rules", ("documented",), (*_LIMITS, "ratio_only", "check", "demand", "explain")),
@@ -121,7 +126,7 @@ def _output_options(group: argparse._ArgumentGroup) -> None:
         "--emit", choices=("vllm",), help="the commands that launch the plan, or why one launch cannot"
     )
     group.add_argument(
-        "--gpus-per-machine", type=_count, default=GPUS_PER_MACHINE, metavar="N",
+        "--gpus-per-machine", type=_count, metavar="N",
         help=f"for --emit: how many GPUs one machine has [{GPUS_PER_MACHINE}]",
     )  # fmt: skip
     group.add_argument(
@@ -132,9 +137,9 @@ def _output_options(group: argparse._ArgumentGroup) -> None:
 
 def _generator_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--generate", type=Path, metavar="DIR", help="write one into this new folder")
-    group.add_argument("--types", type=_count, metavar="N", help="GPU types [5]")
+    group.add_argument("--types", type=_few, metavar="N", help="GPU types [5]")
     group.add_argument("--seed", type=_seed, metavar="S", help="same seed, same problem [0]")
-    group.add_argument("--layers", type=_count, metavar="L", help="layers of its 140 GB model [80]")
+    group.add_argument("--layers", type=_few, metavar="L", help="layers of its 140 GB model [80]")
     group.add_argument("--gpus-per-type", type=_span, metavar="LOW-HIGH", help="GPUs of each type [4-24]")
 
 
@@ -156,6 +161,8 @@ def refuse_contradictions(options: argparse.Namespace) -> None:
             if _given(options, other):
                 first = _spelled(name) + (f" {value}" if values else "")
                 raise HarnessError(f"{first} and {_spelled(other)} exclude each other")
+    if options.gpus_per_machine is not None and options.emit is None:
+        raise HarnessError("--gpus-per-machine makes sense with --emit only")
     if options.check not in (None, Path()):
         for other in ("plot", "emit", "explain"):
             if _given(options, other):
@@ -169,7 +176,8 @@ def refuse_contradictions(options: argparse.Namespace) -> None:
 
 
 def _given(options: argparse.Namespace, name: str) -> bool:
-    return getattr(options, name) not in (None, False)
+    value = getattr(options, name)
+    return value is not None and value is not False  # 0 is a value
 
 
 def _spelled(name: str) -> str:
@@ -195,8 +203,15 @@ def _share(text: str) -> float:
 
 
 def _count(text: str) -> int:
-    allowed = "a whole number, 1 or more"
-    value = _number(text, 1, 1e9, allowed)
+    return _whole(text, sys.maxsize, "a whole number, 1 or more")
+
+
+def _few(text: str) -> int:
+    return _whole(text, _MOST_MADE_UP, f"a whole number from 1 to {_MOST_MADE_UP:,}")
+
+
+def _whole(text: str, most: int, allowed: str) -> int:
+    value = _number(text, 1, most, allowed)
     if value != int(value):
         raise argparse.ArgumentTypeError(f"{text!r} is not allowed ({allowed})")
     return int(value)
@@ -212,4 +227,4 @@ def _span(text: str) -> tuple[int, int]:
     low, dash, high = text.partition("-")
     if not (low.isascii() and low.isdigit()) or (dash and not (high.isascii() and high.isdigit())):
         raise argparse.ArgumentTypeError(f"{text!r} is not allowed (two whole numbers, as 4-24)")
-    return int(low), int(high if dash else low)
+    return _few(low), _few(high if dash else low)

@@ -2,50 +2,44 @@
 
 from __future__ import annotations
 
-import json
 import math
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Any
 
 from harness.errors import EXIT_INFRASTRUCTURE, HarnessError
-from harness.placement.answer import Answer
-from harness.placement.certificate import Certificate, Span, check_certificate, check_front, check_point
+from harness.placement.answer import Answer, answer
+from harness.placement.certificate import check_certificate, check_front, check_point
 from harness.placement.cheapest import cheapest_choice
 from harness.placement.front import Front, FrontPoint, usd_of
 from harness.placement.limits import Limits, latency_row, parts, prefill_s
-from harness.placement.plan import Plan, Stage, verify_plan
+from harness.placement.plan import Plan, verify_plan
 from harness.placement.problem import Problem
 from harness.placement.question import Question
 from harness.placement.rates import links_may_bind
-from harness.placement.report import asked, certificate_document, plan_document
-from harness.placement.segments import DOCUMENTED
+from harness.placement.report import asked
+from harness.placement.result_document import Result, read_result
 from harness.placement.stages import StageTable, stage_table
+from harness.render.escape import printable
 
-_FACTS = ("rules", "rates", "sizes", "goal", "limits")
-
+_FACTS = ("rules", "rates", "provenance", "sizes", "goal", "limits")
+_READ = (
+    *_FACTS, "problem", "usd_per_million_tokens", "usd_per_hour", "tokens_per_s", "plan", "proven_optimal",
+    "gap", "front", "certificate",
+)  # fmt: skip
 
 # HiGHS is right to about this relative error.
 _TOLERANCE = 1e-8
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """A plan, the front it is from and that front's plans (none if it was left out), and the proof."""
-
-    plan: Plan
-    plans: tuple[Plan, ...]
-    front: Front | None
-    certificate: Certificate | None
-
-
-@dataclass(frozen=True, slots=True)
 class Checked:
-    """What was checked without finding a fault."""
+    """What was checked without finding a fault, and the keys of a document that nothing here looks at."""
 
     plans: int
     bounds: int
     front: bool
+    left_out: tuple[str, ...] = ()
 
     @property
     def line(self) -> str:
@@ -56,11 +50,13 @@ class Checked:
         if self.front:
             told += ", nothing to gain between the corners of the front"
         unproven = "" if self.bounds or self.front else "; optimality itself has no second proof here"
-        return f"{told}: no fault{unproven}"
+        left_out = f"; not looked at: {', '.join(map(printable, self.left_out))}" if self.left_out else ""
+        return f"{told}: no fault{unproven}{left_out}"
 
     def document(self) -> dict[str, Any]:
         """For `--json`."""
-        return {"plans": self.plans, "bounds": self.bounds, "front": self.front, "faults": []}
+        told = {"plans": self.plans, "bounds": self.bounds, "front": self.front, "faults": []}
+        return told | ({"not_looked_at": list(self.left_out)} if self.left_out else {})
 
 
 def check_answer(found: Answer) -> Checked:
@@ -72,34 +68,48 @@ def check_answer(found: Answer) -> Checked:
     return checked
 
 
-def read_document(path: Path) -> dict[str, Any]:
-    """A document that `--json` wrote; HarnessError where it is none."""
-    try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise HarnessError(f"cannot be read as JSON ({error})", where=str(path)) from None
-    if not isinstance(told, dict) or not isinstance(told.get("plan"), list):
-        raise HarnessError("holds no plan", where=str(path), allowed="what `harness place --json` wrote")
-    return told
-
-
 def check_document(told: dict[str, Any], question: Question, problem: Problem) -> Checked:
     """Check a document against the question and problem; HarnessError with the first fault."""
     _require_same_question(told, question, problem)
     table = stage_table(problem, question.rules, question.rates, question.sizes)
-    try:
-        plans = tuple(_plan(each) for each in told["front"] or ())
-        points = tuple(_point(each, problem, table) for each in plans)
-        front = Front(points, 0, 0) if points else None
-        result = Result(_plan(told), plans, front, _certificate(told["certificate"]))
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise HarnessError(
-            f"is not what `harness place --json` writes ({error!r})", where="--check"
-        ) from None
+    result = read_result(told, problem, table)
+    proven, gap = told.get("proven_optimal"), told.get("gap")
     checked, faults = _check(result, question, problem, table)
+    if _ends_proven(question, problem, table):
+        faults += [] if proven is True and gap == 0 else ["it says that it is not proven"]
+    else:
+        faults += _search_faults(result, proven, gap, question, problem)
     if faults:
         raise HarnessError(f"the result does not hold: {faults[0]}", where="--check")
-    return checked
+    return replace(checked, left_out=tuple(sorted(name for name in told if name not in _READ)))
+
+
+def _ends_proven(question: Question, problem: Problem, table: StageTable) -> bool:
+    """Whether stages and limits alone decide, so that plans and bounds can be proven by other means."""
+    fastest = float(table.tokens_per_s.max(initial=0))
+    return not (question.contiguous or links_may_bind(problem, fastest))
+
+
+def _search_faults(
+    result: Result, proven: object, gap: object, question: Question, problem: Problem
+) -> list[str]:
+    """Where there is no second proof: in what the result differs from the same search done again."""
+    again = answer(question, problem)
+    faults = []
+    if proven is not again.proven or gap != (again.gap if math.isfinite(again.gap) else None):
+        faults.append(f"the search says proven_optimal {again.proven} with a gap of {again.gap:g}")
+    for plan, other in zip_longest((result.plan, *result.plans), (again.plan, *again.plans)):
+        if plan is None or other is None or not _as_good(plan, other):
+            faults.append("the search finds another plan or front")
+            break
+    return faults
+
+
+def _as_good(plan: Plan, other: Plan) -> bool:
+    return all(
+        math.isclose(a, b, rel_tol=_TOLERANCE)
+        for a, b in ((plan.tokens_per_s, other.tokens_per_s), (plan.usd_per_hour, other.usd_per_hour))
+    )
 
 
 def _check(
@@ -108,11 +118,11 @@ def _check(
     """Every plan by itself; then the proof, where stages and limits alone decide."""
     plans = (result.plan, *result.plans)
     faults = _plan_faults(plans, question, problem)
-    fastest = float(table.tokens_per_s.max(initial=0))
-    if question.contiguous or question.rules == DOCUMENTED or links_may_bind(problem, fastest):
+    if not _ends_proven(question, problem, table):
         return Checked(len(plans), 0, False), faults
     front, certificate = result.front, result.certificate
     if question.limits != Limits():
+        faults += [] if certificate is None else ["it has a certificate, which proves nothing within limits"]
         certificate = None
         faults += [] if front is None else _limited_faults(front, table, question.limits)
     elif certificate is None:
@@ -175,47 +185,7 @@ def _require_same_question(told: dict[str, Any], question: Question, problem: Pr
 
 
 def _plan_faults(plans: tuple[Plan, ...], question: Question, problem: Problem) -> list[str]:
-    if question.rules == DOCUMENTED:
-        return []
     return [
         fault for plan in dict.fromkeys(plans)
         for fault in verify_plan(plan, problem, question.rules, question.rates)
     ]  # fmt: skip
-
-
-def _plan(told: dict[str, Any]) -> Plan:
-    stages = tuple(
-        Stage(
-            str(each["gpu_type"]), tuple(map(int, each["gpus"])), int(each["first_layer"]),
-            int(each["last_layer"]), float(each["tokens_per_s"]),
-        )
-        for each in told["plan"]
-    )  # fmt: skip
-    plan = Plan(stages, float(told["tokens_per_s"]), float(told["usd_per_hour"]))
-    for name in ("usd_per_million_tokens",):
-        if not math.isclose(plan_document(plan)[name], told[name], rel_tol=1e-9):
-            raise ValueError(f"{name} is {told[name]}")
-    return plan
-
-
-def _point(plan: Plan, problem: Problem, table: StageTable) -> FrontPoint:
-    index = {gpu.name: g for g, gpu in enumerate(problem.pool)}
-    classes = {pair: c for c, pair in enumerate(zip(table.type.tolist(), table.tp.tolist(), strict=True))}
-    choice = sorted((classes[index[stage.gpu_type], stage.tp], stage.layers) for stage in plan.stages)
-    return FrontPoint(plan.tokens_per_s, plan.usd_per_hour, tuple(choice))
-
-
-def _certificate(told: dict[str, Any] | None) -> Certificate | None:
-    if told is None:
-        return None
-    choice = tuple((int(kind), int(layers)) for kind, layers in told["choice"])
-    point = FrontPoint(float(told["tokens_per_s"]), float(told["usd_per_hour"]), choice)
-    spans = tuple(
-        Span(*(float(each[name]) for name in ("from_tokens_per_s", "to_tokens_per_s", "usd_per_hour")))
-        for each in told["spans"]
-    )
-    beyond = math.inf if told["no_plan_from"] is None else float(told["no_plan_from"])
-    certificate = Certificate(point, spans, beyond)
-    if certificate_document(certificate)["usd_per_million_tokens"] != told["usd_per_million_tokens"]:
-        raise ValueError(f"usd_per_million_tokens is {told['usd_per_million_tokens']}")
-    return certificate

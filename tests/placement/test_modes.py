@@ -247,7 +247,13 @@ def test_a_made_up_problem_is_written_once_and_answers(place: Harness, tmp_path:
         (["--gap", "0.1"], "--gap has no meaning for the exact method"),
         (["--check", "x.json", "--plot", "x.svg"], "--check RESULT.json and --plot exclude each other"),
         (["--seed", "5"], "--seed makes sense with --generate only"),
+        (["--seed", "0"], "--seed makes sense with --generate only"),
+        (["--cost-weight", "0", "--budget", "5"], "--cost-weight and --budget exclude each other"),
+        (["--gpus-per-machine", "4"], "--gpus-per-machine makes sense with --emit only"),
+        (["--types", "1001"], "'1001' is not allowed (a whole number from 1 to 1,000)"),
+        (["--gpus-per-type", "4-9999"], "'9999' is not allowed (a whole number from 1 to 1,000)"),
         (["--generate", "here"], "--generate and --config-dir exclude each other"),
+        (["--generate", "here", "--rules", "documented"], "exclude each other"),
     ],
 )
 def test_contradictions_are_one_line(place: Harness, words: list[str], says: str) -> None:
