@@ -15,8 +15,8 @@ from harness.placement.rates import DOCUMENTED_RATES, RateModel
 
 TP_DEGREES = (1, 2, 4, 8)
 
-# A segment takes 32 bytes, and several times that in the program.
-_MOST_SEGMENTS = 5_000_000
+# The program takes about a kilobyte for each.
+_MOST_SEGMENTS = 1_000_000
 
 SEGMENT = np.dtype(
     [
