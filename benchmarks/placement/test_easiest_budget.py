@@ -1,8 +1,9 @@
 """The exact method beside the documented coarse program with its connection columns, on medium.
 
 2.00 USD/h is the easiest budget that buys a plan: it is the cost of the cheapest one, so the fewest plans
-fit in. Budgets below buy nothing, which is quicker to prove: `infeasible_budgets` has them. The program is built beforehand and solved to
-the document's gap of 5 %; the exact method starts from the problem as read and proves the optimum.
+fit in. Budgets below buy nothing, which is quicker to prove: `infeasible_budgets` has them. The program
+is built beforehand and solved to the document's gap of 5 %; the exact method starts from the problem as
+read and proves the optimum.
 """
 
 from functools import partial
