@@ -39,7 +39,6 @@ def run_highs(
     time_limit_s: float = math.inf,
     gap: float = 0.0,
     seed: int = 0,
-    threads: int = 1,
     most_nodes: int | None = None,
     stop: Stop | None = None,
 ) -> Outcome:
@@ -51,7 +50,7 @@ def run_highs(
     """
     options: dict[str, Any] = {
         "output_flag": False,
-        "threads": threads,
+        "threads": 1,
         "random_seed": seed,
         "mip_rel_gap": gap,
         "mip_abs_gap": _ABSOLUTE_GAP,
@@ -66,7 +65,7 @@ def run_highs(
         return _run(program, options, report)
 
     found = run_until_stopped(search, stop, time_limit_s + _GRACE_S)
-    return found.best or Outcome("no plan found", None, math.nan, math.nan, math.nan)
+    return found or Outcome("no plan found", None, math.nan, math.nan, math.nan)
 
 
 def _run(

@@ -11,10 +11,9 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from types import FrameType
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from harness.errors import EXIT_INFRASTRUCTURE, HarnessError
 
@@ -50,21 +49,14 @@ def stop_on_interrupt() -> Iterator[Stop]:
         signal.signal(signal.SIGINT, before or signal.SIG_DFL)
 
 
-@dataclass(frozen=True, slots=True)
-class Progress(Generic[Best]):
-    """The last thing a search reported, and whether it was its end."""
-
-    best: Best | None
-    ended: bool
-
-
 def run_until_stopped(
     search: Callable[[Callable[[Best], None]], Best], stop: Stop, time_limit_s: float
-) -> Progress[Best]:
-    """Run `search` in a process of its own, until it returns, `stop` is asked or the time is over.
+) -> Best | None:
+    """What `search` returns; the last it reported once `stop` is asked or the time is over, if anything.
 
-    The search gets a function to report what it has so far. What it returns, reports and raises
-    must be picklable; a HarnessError is raised here too. If the process dies: HarnessError (exit 21).
+    It runs in a process of its own and gets a function to report what it has so far. What it returns,
+    reports and raises must be picklable; a HarnessError is raised here too. If the process dies:
+    HarnessError (exit 21).
     """
     # fork: a model of a hundred MB is not copied, and the caller's main module is not imported again
     context = multiprocessing.get_context("fork")
@@ -83,7 +75,7 @@ def run_until_stopped(
                 raise content
             best = content
             if kind == "end":
-                return Progress(best, True)
+                return best
         while ours.poll():
             kind, content = ours.recv()
             best = best if kind == "error" else content
@@ -99,7 +91,7 @@ def run_until_stopped(
         worker.kill()
         worker.join()
         ours.close()
-    return Progress(best, False)
+    return best
 
 
 def _work(search: Callable[[Callable[[Best], None]], Best], results: Connection) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import EXIT_INFRASTRUCTURE, HarnessError
-from harness.placement.interruption import Progress, Stop, run_until_stopped, stop_on_interrupt
+from harness.placement.interruption import Stop, run_until_stopped, stop_on_interrupt
 
 ROOT = Path(__file__).parents[2]
 Report = Callable[[int], None]
@@ -122,7 +122,7 @@ def test_a_search_that_ends() -> None:
         report(1)
         return 2
 
-    assert run_until_stopped(search, Stop(), math.inf) == Progress(2, True)
+    assert run_until_stopped(search, Stop(), math.inf) == 2
 
 
 def found_then_stuck(report: Report) -> int:
@@ -133,7 +133,7 @@ def found_then_stuck(report: Report) -> int:
 
 
 def test_time_is_over_though_the_search_does_not_notice() -> None:
-    assert run_until_stopped(found_then_stuck, Stop(), 0.5) == Progress(2, False)
+    assert run_until_stopped(found_then_stuck, Stop(), 0.5) == 2
 
 
 class AskedAfter(Stop):
@@ -149,13 +149,13 @@ class AskedAfter(Stop):
 
 
 def test_asked_to_stop_it_returns_the_best_so_far() -> None:
-    assert run_until_stopped(found_then_stuck, AskedAfter(8), math.inf) == Progress(2, False)
+    assert run_until_stopped(found_then_stuck, AskedAfter(8), math.inf) == 2
 
 
 def test_asked_before_it_began() -> None:
     stop = Stop()
     stop.asked = True
-    assert run_until_stopped(lambda _: time.sleep(600), stop, math.inf) == Progress(None, False)
+    assert run_until_stopped(lambda _: time.sleep(600), stop, math.inf) is None
 
 
 def test_a_mistake_in_the_search_is_raised_here() -> None:
@@ -185,5 +185,5 @@ def test_an_interrupt_that_the_search_hears_first() -> None:
         os.kill(os.getpid(), signal.SIGINT)
         return 2
 
-    assert run_until_stopped(search, stop, math.inf) == Progress(1, False)
+    assert run_until_stopped(search, stop, math.inf) == 1
     assert stop.asked
