@@ -57,29 +57,19 @@ def spec_of(gpu: GpuType) -> GpuSpec:
     return gpu.spec or GPU_SPECS[gpu.name]
 
 
-def stage_rate(config: Config, gpu: GpuType, tp: int, layers: int) -> float:
-    """Tokens/s of a stage of `layers` layers on `tp` GPUs of this type, prefill only.
+def stage_rates(config: Config, gpu: GpuType, tp: int) -> Floats:
+    """Tokens/s of a stage on `tp` GPUs of this type, prefill only; 0 for no layers; shape (layers + 1,).
 
     A roofline: B*S / max(compute time, memory time) * tp * tp_efficiency, with
     n*(8BSD^2 + 4BS^2D + 16BSD^2) operations and 12nD^2 + BSD elements moved.
     """
-    return float(_rates(config, gpu, tp, np.array([layers], dtype=np.float64))[0])
-
-
-def stage_rates(config: Config, gpu: GpuType, tp: int) -> Floats:
-    """`stage_rate` of 0 to all layers, 0 tokens/s for none; shape (layers + 1,)."""
-    return np.append(0.0, _rates(config, gpu, tp, np.arange(1.0, config.num_decoder_layers + 1)))
-
-
-def _rates(config: Config, gpu: GpuType, tp: int, layers: Floats) -> Floats:
-    spec = spec_of(gpu)
+    spec, layers = spec_of(gpu), np.arange(1.0, config.num_decoder_layers + 1)
     tokens, d = config.batch_size * config.sequence_length, config.d_model
     operations = layers * tokens * (24.0 * d * d + 4.0 * config.sequence_length * d)
     compute_s = operations / (spec.tflops * 1e12 * spec.efficiency)
     moved_bytes = (12.0 * layers * d * d + tokens * d) * config.bytes_per_element
     memory_s = moved_bytes / (spec.memory_gb_per_s * 1e9)
-    rates: Floats = tokens / np.maximum(compute_s, memory_s) * tp * tp_efficiency(tp)
-    return rates
+    return np.append(0.0, tokens / np.maximum(compute_s, memory_s) * tp * tp_efficiency(tp))
 
 
 def stage_prefill_s(config: Config, gpu: GpuType, tp: int) -> Floats:
@@ -94,19 +84,15 @@ def activation_gb(config: Config, tp: int) -> float:
     return _ACTIVATION_OVERHEAD * (max(7 * unit / tp, unit) + 2 * unit / tp)
 
 
-def stage_memory_gb(config: Config, tp: int, layers: int) -> float:
-    """Memory per GPU of a stage: its share of the weights, and the activations."""
-    return float(_memory_gb(config, tp, np.array([layers], dtype=np.float64))[0])
-
-
-def _memory_gb(config: Config, tp: int, layers: Floats) -> Floats:
+def stage_memory_gb(config: Config, tp: int) -> Floats:
+    """Memory per GPU of a stage: its share of the weights, and the activations; shape (layers,), from 1."""
+    layers = np.arange(1.0, config.num_decoder_layers + 1)
     return layers * config.layer_weight_memory_gb / tp + activation_gb(config, tp)
 
 
 def layer_range(config: Config, gpu: GpuType, tp: int) -> tuple[int, int]:
     """Fewest and most layers a stage on `tp` GPUs of this type may hold; (1, 0) when none fits."""
-    layers = np.arange(1.0, config.num_decoder_layers + 1)
-    return filling_layers(config, gpu, _memory_gb(config, tp, layers))
+    return filling_layers(config, gpu, stage_memory_gb(config, tp))
 
 
 def filling_layers(config: Config, gpu: GpuType, memory_gb: Floats) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from harness.placement.problem import Config, GpuType, Problem
-from harness.placement.rates import stage_memory_gb, stage_rate
+from harness.placement.rates import stage_memory_gb, stage_rates
 from harness.placement.reader import read_problem
 from harness.placement.stages import Choice, StageTable
 
@@ -81,12 +81,12 @@ def every_plan():  # type: ignore[no-untyped-def]
 def _every_plan(problem: Problem, sizes: tuple[int, ...]) -> Iterator[tuple[float, float]]:
     config, pool = problem.config, problem.pool
     kinds = [
-        (index, tp, n, stage_rate(config, gpu, tp, n), tp * gpu.usd_per_hour)
+        (index, tp, n, stage_rates(config, gpu, tp)[n], tp * gpu.usd_per_hour)
         for (index, gpu), tp, n in itertools.product(enumerate(pool), (1, 2, 4, 8), sizes)
         if n >= config.min_layers_per_stage
-        and stage_memory_gb(config, tp, n) <= gpu.memory_gb
+        and stage_memory_gb(config, tp)[n - 1] <= gpu.memory_gb
         and (
-            stage_memory_gb(config, tp, n) >= gpu.memory_gb * config.min_memory_utilization
+            stage_memory_gb(config, tp)[n - 1] >= gpu.memory_gb * config.min_memory_utilization
             or n == config.num_decoder_layers
         )
     ]

@@ -17,7 +17,7 @@ from harness.placement.linked import build_linked
 from harness.placement.milp import Goal, solve
 from harness.placement.plan import Plan, verify_plan
 from harness.placement.problem import Config, Floats, GpuSpec, GpuType, Problem
-from harness.placement.rates import DOCUMENTED_RATES, GPU_SPECS, stage_memory_gb, stage_rate
+from harness.placement.rates import DOCUMENTED_RATES, GPU_SPECS, stage_memory_gb, stage_rates
 from harness.placement.segments import (
     CORRECTED,
     DOCUMENTED,
@@ -178,7 +178,7 @@ def _rules(data: st.DataObject) -> Rules:
 
 def _literal_sizes(problem: Problem, gpu: GpuType, tp: int, sizes: set[int], rules: Rules) -> list[int]:
     config = problem.config
-    used = {n: stage_memory_gb(config, tp, n) for n in range(1, problem.layers + 1)}
+    used = {n: stage_memory_gb(config, tp)[n - 1] for n in range(1, problem.layers + 1)}
     filled = [n for n, memory in used.items() if memory >= config.min_memory_utilization * gpu.memory_gb]
     fewest = min(filled, default=problem.layers)
     return [
@@ -237,18 +237,18 @@ def _literal(problem: Problem, sizes: set[int], rules: Rules) -> Iterator[tuple[
         gpu = pool[index]
         tp = max(degree for degree in (1, 2, 4, 8) if degree <= gpu.count)
         every = set(range(1, layers + 1))
-        fitting = [n for n in every if stage_memory_gb(config, tp, n) <= gpu.memory_gb]
+        fitting = [n for n in every if stage_memory_gb(config, tp)[n - 1] <= gpu.memory_gb]
         floor = config.min_memory_utilization * gpu.memory_gb
-        fewest = min((n for n in every if stage_memory_gb(config, tp, n) >= floor), default=layers)
+        fewest = min((n for n in every if stage_memory_gb(config, tp)[n - 1] >= floor), default=layers)
         usable = [n for n in present if n in fitting and n >= (fewest if fitting else 1)]
-        return 3 * stage_rate(config, gpu, tp, max(usable or present))
+        return 3 * stage_rates(config, gpu, tp)[max(usable or present)]
 
     def extend(path: list[Segment]) -> Iterator[tuple[float, float]]:
         if path and path[-1][3] + path[-1][4] == layers + 1:
             used = {segment[:3] for segment in path}
             in_order = all((i, tp, g - 1) in used for i, tp, g in used if g)
             if in_order:
-                t = min(stage_rate(config, pool[i], tp, n) for i, tp, _, _, n in path)
+                t = min(stage_rates(config, pool[i], tp)[n] for i, tp, _, _, n in path)
                 if rules.big_m_per_type:
                     t = min([t, *(cap(i) for i in {i for i, _, _ in groups - used})])
                 yield t, sum(pool[i].usd_per_hour * tp for i, tp, *_ in path)

@@ -15,7 +15,7 @@ from harness.placement.linked import build, build_linked, needs_links
 from harness.placement.milp import Goal, Milp, build_model, solve
 from harness.placement.plan import verify_plan
 from harness.placement.problem import Config, GpuType, Problem
-from harness.placement.rates import layer_range, link_rate, stage_rate
+from harness.placement.rates import layer_range, link_rate, stage_rates
 from harness.placement.segments import (
     CORRECTED,
     DOCUMENTED,
@@ -129,7 +129,7 @@ def cases(draw: st.DrawFn) -> Case:
         GpuType(name, count, draw(st.integers(1, 5)), draw(st.integers(1, 9)) / 4)
         for name, count in zip(("A100", "T4"), counts, strict=False)
     )
-    typical = stage_rate(config, pool[0], 1, 1) / link_rate(config, 1.0)
+    typical = stage_rates(config, pool[0], 1)[1] / link_rate(config, 1.0)
     speeds = st.sampled_from([0.1, 0.4, 0.9, 1.7, 8.0])
     gpus = sum(counts)
     factors = draw(st.lists(speeds, min_size=gpus * gpus, max_size=gpus * gpus))
@@ -146,7 +146,7 @@ def every_ordered_plan(case: Case, rules: Rules) -> Iterator[tuple[Block, ...]]:
     """Every sequence of stages on disjoint blocks of GPUs, by recursion, sharing no code with the solver."""
     problem, config = case.problem, case.problem.config
     kinds = [
-        (problem.first_gpus[index] + tp * group, tp, size, stage_rate(config, gpu, tp, size), index)
+        (problem.first_gpus[index] + tp * group, tp, size, stage_rates(config, gpu, tp)[size], index)
         for index, gpu in enumerate(problem.pool)
         for tp in (1, 2, 4, 8)
         for group in range(gpu.count // tp)
@@ -285,7 +285,7 @@ def caps(case: Case, segments: np.ndarray, stages: tuple[Block, ...], link_cap: 
             fewest, most = layer_range(problem.config, gpu, largest_tp)
             sizes = {int(size) for size in segments["size"]}
             size = max({size for size in sizes if fewest <= size <= most} or sizes)
-            found.append(3 * stage_rate(problem.config, gpu, largest_tp, size))
+            found.append(3 * stage_rates(problem.config, gpu, largest_tp)[size])
     allowed, _ = documented_pairs(case, segments)
     if len(allowed) > len(stages) - 1:
         found.append(link_cap)

@@ -9,14 +9,14 @@ import pytest
 from harness.errors import EXIT_INFEASIBLE, HarnessError
 from harness.placement.plan import Plan, Solution, Stage, plan_of, verify_plan
 from harness.placement.problem import Problem
-from harness.placement.rates import stage_rate
+from harness.placement.rates import stage_rates
 from harness.placement.segments import CORRECTED, DOCUMENTED
 
 
 @pytest.fixture
 def plan(medium: Problem) -> Plan:
     """V100: layers 1-20 on GPUs 32-35, 21-40 on 36-39."""
-    rate = stage_rate(medium.config, medium.pool[3], 4, 20)
+    rate = stage_rates(medium.config, medium.pool[3], 4)[20]
     first = Stage("V100", (32, 33, 34, 35), 1, 20, rate)
     second = Stage("V100", (36, 37, 38, 39), 21, 40, rate)
     return plan_of([second, first], medium)

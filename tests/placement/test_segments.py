@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from harness.errors import HarnessError
 from harness.placement.problem import Config, Floats, GpuType, Problem
-from harness.placement.rates import DOCUMENTED_RATES, stage_rate
+from harness.placement.rates import DOCUMENTED_RATES, stage_rates
 from harness.placement.segments import (
     CORRECTED,
     DOCUMENTED,
@@ -63,7 +63,7 @@ def test_the_documented_big_m_is_three_slow_stages(medium: Problem) -> None:
     t4 = medium.pool[4]
     for sizes, largest in (coarse_sizes(40), 30), ((20, 40), 20), ((40,), 40):
         big_m = documented_big_m(medium, 4, sizes, DOCUMENTED_RATES)
-        assert big_m == 3 * stage_rate(medium.config, t4, 8, largest)
+        assert big_m == 3 * stage_rates(medium.config, t4, 8)[largest]
 
 
 def test_a_big_m_of_stages_without_a_rate(medium: Problem) -> None:
@@ -75,7 +75,7 @@ def test_a_big_m_of_stages_without_a_rate(medium: Problem) -> None:
         return rate
 
     some = replace(DOCUMENTED_RATES, tokens_per_s=only_tp_2)
-    expected = 3 * stage_rate(medium.config, medium.pool[0], 2, 10)
+    expected = 3 * stage_rates(medium.config, medium.pool[0], 2)[10]
     assert documented_big_m(medium, 0, coarse_sizes(40), some) == expected
     none = replace(DOCUMENTED_RATES, tokens_per_s=lambda config, *_: np.zeros(config.num_decoder_layers + 1))
     assert documented_big_m(medium, 0, coarse_sizes(40), none) == np.inf
