@@ -22,6 +22,9 @@ from harness.placement.stages import stage_table
 MODEL_GB = 140.0
 FAMILY_LAYERS = (32, 40, 48, 60, 80)
 
+# GB/s inside a type and between two.
+_INSIDE, _BETWEEN = (32.0, 64.0, 300.0, 600.0, 900.0), (12.5, 25.0, 50.0)
+
 _T = TypeVar("_T")
 
 
@@ -54,15 +57,13 @@ def synthetic_pool(
     layers: int = 80,
     *,
     max_pipeline_stages: int = 8,
-    min_layers_per_stage: int = 5,
-    inside_gb_per_s: Sequence[float] = (32, 64, 300, 600, 900),
-    between_gb_per_s: Sequence[float] = (12.5, 25, 50),
 ) -> Problem:
     """A pool of `types` made-up GPU types, G00, G01, ..., for a 140 GB model of `layers` layers.
 
     Each type varies a real card: its speed, bandwidth, efficiency and memory, at a price that follows
-    speed with noise, in a number from `gpus_per_type` (both ends included). Links, symmetric, per type,
-    are drawn from the two ladders. Whether the model fits is left open. HarnessError for bad arguments.
+    speed with noise, in a number from `gpus_per_type` (both ends included). Links are symmetric, per type.
+    Stages have 5 layers or more, of fewer layers all. Whether the model fits is left open. HarnessError for
+    bad arguments.
     """
     fewest, most = gpus_per_type
     for what, value, low, high in (
@@ -70,7 +71,6 @@ def synthetic_pool(
         ("types", types, 1, None),
         ("fewest GPUs per type", fewest, 1, most),
         ("layers", layers, 1, None),
-        ("min_layers_per_stage", min_layers_per_stage, 1, layers),
         ("max_pipeline_stages", max_pipeline_stages, 1, None),
     ):
         if value < low or (high is not None and value > high):
@@ -79,8 +79,7 @@ def synthetic_pool(
     random = np.random.default_rng([seed, types, layers])
     width = max(2, len(str(types - 1)))
     pool = tuple(_made_up_type(random, f"G{index:0{width}}", fewest, most) for index in range(types))
-    config = _config(layers, max_pipeline_stages, min_layers_per_stage)
-    return Problem(config, pool, _links(random, types, inside_gb_per_s, between_gb_per_s))
+    return Problem(_config(layers, max_pipeline_stages), pool, _links(random, types, _INSIDE, _BETWEEN))
 
 
 def pool_family(count: int = 100, seed: int = 0) -> tuple[Problem, ...]:
@@ -111,7 +110,7 @@ def _family_member(random: np.random.Generator) -> Problem:
         )
         for name in names
     )
-    return Problem(_config(layers, 8, 5), pool, _links(random, types, (600.0,), (600.0,)))
+    return Problem(_config(layers, 8), pool, _links(random, types, (600.0,), (600.0,)))
 
 
 def _made_up_type(random: np.random.Generator, name: str, fewest: int, most: int) -> GpuType:
@@ -127,7 +126,7 @@ def _made_up_type(random: np.random.Generator, name: str, fewest: int, most: int
     return GpuType(name, _whole(random, fewest, most), float(memory), _rounded(price), spec)
 
 
-def _config(layers: int, max_pipeline_stages: int, min_layers_per_stage: int) -> Config:
+def _config(layers: int, max_pipeline_stages: int) -> Config:
     return Config(
         model_name=f"synthetic-{layers}-layers",
         sequence_length=4096,
@@ -141,7 +140,7 @@ def _config(layers: int, max_pipeline_stages: int, min_layers_per_stage: int) ->
         num_attention_heads=64,
         num_key_value_heads=8,
         max_pipeline_stages=max_pipeline_stages,
-        min_layers_per_stage=min_layers_per_stage,
+        min_layers_per_stage=min(5, layers),
     )
 
 
