@@ -120,8 +120,7 @@ def audit(problem: Problem, rates: RateModel = DOCUMENTED_RATES, sizes: Iterable
     """Audit the documented method with these sizes, by default those that the config asks for.
 
     Plans above the config's budget do not count, and of plans that a program may return for a budget the
-    cheapest does. Raises HarnessError where a link can bind or the pool
-    is too large to enumerate.
+    cheapest does. HarnessError where a link can bind or the pool is too large to enumerate.
     """
     chosen = sizes_of(None, problem, DOCUMENTED) if sizes is None else tuple(sorted(set(sizes)))
     start = search(problem, chosen, DOCUMENTED, rates)

@@ -65,6 +65,7 @@ def _require_within_model(config: Config, path: Path, places: dict[str, str]) ->
                     f"{key} is {size}" if len(sizes) == 1 else f"{key} has {size}",
                     where=places.get(key, str(path)),
                     allowed=f"1 to num_decoder_layers = {layers}",
+                    next_step="" if key in places else "that is the default, so add a row of your own",
                 )
 
 

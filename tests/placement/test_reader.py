@@ -106,6 +106,7 @@ def test_files_as_a_spreadsheet_writes_them(directory: Path, file: str) -> None:
             r"'yes' is not allowed \(allowed: true, false\)",
         ),
         ("config.csv", "per_stage,1", "per_stage,5", r"min_layers_per_stage is 5 \(allowed: 1 to .* = 4\)"),
+        ("config.csv", "min_layers_per_stage,1\n", "", r"min_layers_per_stage is 5 .*; that is the default"),
         ("config.csv", "parameter,value", "key,value", r"config\.csv: the first line is not the header"),
         (
             "gpu_pool.csv",
