@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.placement.answer import Answer, solve_front
+from harness.placement.enumeration import dearer
 from harness.placement.plan import Plan
 from harness.placement.segments import DOCUMENTED
 from harness.placement.stages import StageTable
@@ -18,7 +19,8 @@ class Deployment:
     """`why`: what keeps one launch from serving the answer's own plan, empty when nothing does.
 
     `plan` is what `launch` serves, the best for the same question among those that one launch can
-    serve; both None where there is none. `dearer` is by how much its token costs more than the answer's.
+    serve; both None where there is none. `dearer` is by what share its token costs more than the answer's,
+    below 0 where the question was not for the cheapest token, infinite where the answer is free.
     """
 
     why: str
@@ -38,8 +40,8 @@ def deployment(found: Answer, gpus_per_machine: int = GPUS_PER_MACHINE) -> Deplo
     instead = _servable(found, gpus_per_machine)
     if instead is None:
         return Deployment(f"{why}; and no plan for this question can be served by one", None, None)
-    dearer = instead.usd_per_token / found.plan.usd_per_token - 1
-    return Deployment(why, instead, launch(instead, config, gpus_per_machine), dearer)
+    more = dearer(instead.usd_per_token, found.plan.usd_per_token)
+    return Deployment(why, instead, launch(instead, config, gpus_per_machine), more)
 
 
 def _servable(found: Answer, gpus_per_machine: int) -> Plan | None:

@@ -53,7 +53,7 @@ class TypeValue:
     `one_fewer` is None for a type without GPUs. `useful` is the smallest of 1, 2, 4 and 8 more GPUs that
     changes anything. Between the prices `low` and `high` the plan stays what it is, the cheapest token
     or the cheapest at its throughput; the plans beyond have their cost at today's prices. `lost` has the
-    cheapest token without any GPU of the type, None where no plan is left.
+    cheapest token within `max_hourly_cost` without any GPU of the type, None where no plan is left.
     """
 
     gpu_type: str

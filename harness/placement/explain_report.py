@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from harness.placement import report
+from harness.placement.enumeration import dearer
 from harness.placement.explain import Explanation, Flip, StageLoad, TypeValue
 from harness.placement.plan import Plan
 from harness.placement.what_if import Change
@@ -164,9 +165,10 @@ def _loss_lines(found: Explanation, plan: Plan) -> list[str]:
         if value.lost is None:
             rows.append((_name(value.gpu_type), "-", "-", "no plan is left"))
             continue
-        more = value.lost.usd_per_token / plan.usd_per_token - 1
+        more = dearer(value.lost.usd_per_token, plan.usd_per_token)
+        against = f"{more * 100:+.1f} %" if math.isfinite(more) else "was free"
         rows.append((
-            _name(value.gpu_type), report.per_million(value.lost), f"{more * 100:+.1f} %",
+            _name(value.gpu_type), report.per_million(value.lost), against,
             clip(report.plan_name(value.lost), 80),
         ))  # fmt: skip
     return report.table_lines(("lost", "USD/M tokens", "against this plan", "plan"), rows, left=(0, 3))

@@ -27,7 +27,7 @@ def fleet_document(found: Fleet, replicas: Sequence[Plan]) -> report.Document:
         "demand_tokens_per_s": found.demand_tokens_per_s,
         "lower_bound_usd_per_hour": found.lower_bound_usd_per_hour,
         "lp_usd_per_hour": found.lp_usd_per_hour,
-        "gap": found.gap,
+        "gap": found.gap if math.isfinite(found.gap) else None,
         "pipelines_considered": found.columns,
         "replicas": [report.plan_document(plan) for plan in replicas],
     }

@@ -14,7 +14,7 @@ from harness.placement.audit import audit
 from harness.placement.deployment import deployment
 from harness.placement.enumeration import compare, enumeration
 from harness.placement.explain import explain
-from harness.placement.fleet import fleet, lay_out_fleet
+from harness.placement.fleet import Fleet, fleet, lay_out_fleet
 from harness.placement.fleet_ip import Effort
 from harness.placement.front import exact_front
 from harness.placement.front_plot import Corner, Marks, front_plot
@@ -24,6 +24,7 @@ from harness.placement.problem import Problem
 from harness.placement.question import Question, sizes_of
 from harness.placement.rates import links_may_bind
 from harness.placement.recheck import check_answer, check_document
+from harness.placement.relaxation import Relaxation
 from harness.placement.result_document import read_document
 from harness.placement.segments import CORRECTED, DOCUMENTED
 from harness.placement.stages import stage_table
@@ -157,7 +158,25 @@ def _fleet(options: argparse.Namespace, question: Question, problem: Problem) ->
             next_step="raise --time-limit",
             exit_code=EXIT_PARTLY_DONE,
         )
+    _require_budget(found, problem)
     replicas = lay_out_fleet(found, table, problem)
     goal = {"goal": f"cheapest fleet for {options.demand:g} tokens/s"}
     document = fleet_report.fleet_document(found, replicas) | report.asked(question, problem) | goal
     return Told(document, fleet_report.fleet_text(found, replicas, report.heading(question, problem)))
+
+
+def _require_budget(found: Fleet, problem: Problem) -> None:
+    """The config's budget holds for a fleet too: NoPlanError, or exit 20 where the proof is not done."""
+    budget = problem.config.budget_usd_per_hour * (1 + 1e-12)
+    if found.usd_per_hour <= budget:
+        return
+    what = f"no fleet serves {found.demand_tokens_per_s:g} tokens/s within max_hourly_cost"
+    enough = float(f"{found.usd_per_hour:.12g}")
+    line = f"max_hourly_cost {problem.config.max_hourly_cost:g} is too little, {enough:g} USD/h are enough"
+    if found.lower_bound_usd_per_hour <= budget:
+        raise HarnessError(
+            f"{what} was found, nor a proof that there is none; {line}",
+            next_step="raise --time-limit",
+            exit_code=EXIT_PARTLY_DONE,
+        )
+    raise NoPlanError(what, (Relaxation("max_hourly_cost", problem.config.max_hourly_cost, enough, line),))

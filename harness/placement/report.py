@@ -243,7 +243,9 @@ def deployment_document(deployed: Deployment) -> Document:
     """What to launch, or why nothing can be."""
     return {
         "obstacle": deployed.why or None,
-        "usd_per_token_above_answer": deployed.dearer if deployed.plan else None,
+        "usd_per_token_above_answer": (
+            deployed.dearer if deployed.plan and math.isfinite(deployed.dearer) else None
+        ),
         "launch": None if deployed.launch is None else {
             "tensor_parallel_size": deployed.launch.tp,
             "layer_partition": list(deployed.launch.layer_partition),
@@ -262,7 +264,14 @@ def deployment_text(found: Answer, deployed: Deployment) -> str:
         notes.append(f"one vLLM launch cannot serve this plan: {deployed.why}")
     if deployed.plan is not None and deployed.why:
         notes.append(chosen_line(f"the best that one can serve, {plan_name(deployed.plan)}", deployed.plan))
-        more = abs(deployed.dearer) >= 1e-9
-        notes.append(f"its token costs {numbers.percent(deployed.dearer) if more else 'nothing'} more")
+        notes.append(f"its token costs {_more(deployed.dearer)}")
     script = "" if deployed.launch is None else deployed.launch.text
     return "".join(f"# {note}\n" for note in notes) + script
+
+
+def _more(share: float) -> str:
+    if not math.isfinite(share):
+        return "something, the answer's nothing"
+    if abs(share) < 1e-9:
+        return "nothing more"
+    return f"{numbers.percent(abs(share))} {'more' if share > 0 else 'less'}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from harness.placement.front import usd_of
+from harness.placement.front import cheaper_token, exact_front, usd_of
 from harness.placement.plan import Plan
 from harness.placement.price_range import without_type
 from harness.placement.problem import Problem
@@ -53,6 +53,7 @@ class WhatIf:
         self._rules, self._rates, self._sizes, self._floor = rules, rates, sizes, tokens_per_s
         self._best, there = self._solved(table)
         self.usd_per_million_tokens, self.usd_per_hour = _figures(self._best, there, table)
+        self._affordable = None if self._best is None else self._within_budget(self._best, table)
         self._in_use = [self.used(index, self._best, there) for index in range(len(problem.pool))]
 
     def used(self, index: int, *choices: Choice | None) -> int:
@@ -83,11 +84,21 @@ class WhatIf:
         return Change(0.0, 0.0) if spare else self._with_gpus(index, count - 1)
 
     def lost(self, index: int) -> Plan | None:
-        best = self._best
+        """The cheapest token that `max_hourly_cost` allows without the type."""
+        best = self._affordable
         if self.used(index, best):
-            found = cheapest_token(without_type(self.table, index))
-            best = None if found is None else found.point.choice
+            table = without_type(self.table, index)
+            found = cheapest_token(table)
+            best = None if found is None else self._within_budget(found.point.choice, table)
         return None if best is None else lay_out(best, self.table, self.problem)
+
+    def _within_budget(self, choice: Choice, table: StageTable) -> Choice | None:
+        """The cheapest token itself if the config's budget allows it, else the cheapest that it allows."""
+        budget = self.problem.config.budget_usd_per_hour * (1 + SAME)
+        if usd_of(choice, table) <= budget:
+            return choice
+        points = [point for point in exact_front(table).points if point.usd_per_hour <= budget]
+        return cheaper_token(points).choice if points else None
 
     @property
     def _monotone(self) -> bool:

@@ -204,6 +204,52 @@ def test_a_fleet_as_text(place: Harness) -> None:
     assert "proven optimal: no fleet serves this demand for less than" in out
 
 
+@pytest.fixture
+def poor(tmp_path: Path) -> tuple[str, str]:
+    """Medium with a budget of 5 USD/h in its config."""
+    folder = Path(shutil.copytree(FIXTURES / "medium", tmp_path / "poor"))
+    config = folder / "config.csv"
+    config.write_text(config.read_text().replace("max_hourly_cost,999", "max_hourly_cost,5"))
+    return "--config-dir", str(folder)
+
+
+def test_the_budget_in_the_config_holds_for_a_fleet(place: Harness, poor: tuple[str, str]) -> None:
+    done = place(*poor, "--demand", "30000", "--json")
+    assert done.code == 3
+    assert done.json["infeasible"] == "no fleet serves 30000 tokens/s within max_hourly_cost"
+    (relaxation,) = done.json["relaxations"]
+    assert (relaxation["constraint"], relaxation["now"]) == ("max_hourly_cost", 5)
+    assert relaxation["enough"] == pytest.approx(11.6)
+    assert place(*poor, "--demand", "12000").code == 0
+
+
+def test_the_budget_in_the_config_holds_for_the_plan_after_a_loss(
+    place: Harness, poor: tuple[str, str]
+) -> None:
+    told = place(*poor, "--explain", "--json").json["explanation"]
+    (v100,) = [each for each in told["gpu_types"] if each["gpu_type"] == "V100"]
+    assert v100["lost"]["usd_per_hour"] <= 5
+    pool = Path(poor[1]) / "gpu_pool.csv"
+    pool.write_text(re.sub(r"(?m)^(V100,.*),0\.3$", r"\1,1000", pool.read_text()))
+    assert place(*poor, "--json").json["usd_per_million_tokens"] == v100["lost"]["usd_per_million_tokens"]
+
+
+def test_free_gpus_are_explained_and_launched(place: Harness, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(FIXTURES / "medium", tmp_path / "free"))
+    pool = folder / "gpu_pool.csv"
+    pool.write_text(re.sub(r"(?m)^(V100,.*),0\.3$", r"\1,0", pool.read_text()))
+    out = place("--config-dir", str(folder), "--explain").out
+    assert "V100      0.103563           was free  8 x A100 TP1 (5 layers)" in out
+    launched = place("--config-dir", str(folder), "--emit", "vllm", "--gpus-per-machine", "1", "--json").json
+    assert launched["vllm"]["plan"]["usd_per_hour"] > 0
+    assert launched["vllm"]["usd_per_token_above_answer"] is None
+
+
+def test_a_launch_that_saves_money_says_so(place: Harness) -> None:
+    out = place(*at("medium"), "--budget", "2.9", "--emit", "vllm").out
+    assert "\n# its token costs 15.4 % less\n" in out
+
+
 def test_a_demand_beyond_the_pool_is_an_answer(place: Harness) -> None:
     done = place(*at("medium"), "--demand", "1e6", "--json")
     assert done.code == 3
