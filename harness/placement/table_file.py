@@ -24,11 +24,21 @@ def rows(path: Path, missing: str) -> Iterator[tuple[str, list[str]]]:
             for row in reader:
                 cells = [cell.strip() for cell in row]
                 if any(cells) and not cells[0].startswith("#"):
-                    yield f"{path}, line {reader.line_num}", cells
-    except FileNotFoundError:
+                    yield _printable(cells, f"{path}, line {reader.line_num}")
+    except (FileNotFoundError, NotADirectoryError):
         raise HarnessError("no such file", where=str(path), next_step=missing) from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise HarnessError(f"cannot be read as UTF-8 text ({error})", where=str(path)) from None
+        raise HarnessError(
+            f"cannot be read as UTF-8 text ({error})", where=str(path), next_step="save it as CSV in UTF-8"
+        ) from None
+
+
+def _printable(cells: list[str], place: str) -> tuple[str, list[str]]:
+    if not "".join(cells).isprintable():
+        raise HarnessError(
+            "a cell has a line break or a control character in it", where=place, next_step="close its quote"
+        )
+    return place, cells
 
 
 def table(path: Path, missing: str, headers: Iterable[list[str]]) -> Iterator[tuple[str, dict[str, str]]]:
@@ -60,8 +70,9 @@ def number(text: str, where: str, low: float, high: float = LARGEST, *, whole: b
 def unknown(name: str, known: Iterable[str], what: str, where: str, next_step: str = "") -> HarnessError:
     """The error of a name that is none of `known`; it suggests the nearest one."""
     names = list(known)
-    near = difflib.get_close_matches(name, names, n=1)
-    hints = [f"did you mean {near[0]!r}?"] if near else []
+    folded = {known_name.casefold(): known_name for known_name in names}
+    near = difflib.get_close_matches(name.casefold(), folded, n=1)
+    hints = [f"did you mean {folded[near[0]]!r}?"] if near else []
     hints += [next_step] if next_step else []
     return HarnessError(
         f"unknown {what} {name!r}", where=where, allowed=", ".join(names), next_step=" ".join(hints)

@@ -19,11 +19,11 @@ def write_problem(problem: Problem, directory: Path) -> None:
 
     HarnessError where the directory has anything in it, or cannot be written.
     """
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise HarnessError(
-            "there is something here already", where=str(directory), next_step="name a new directory"
-        )
     try:
+        if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+            raise HarnessError(
+                "there is something here already", where=str(directory), next_step="name a new directory"
+            )
         directory.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{directory.name}-", dir=directory.parent) as scratch:
             # A folder inside: the scratch folder itself may be entered by its owner alone.

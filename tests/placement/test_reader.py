@@ -170,6 +170,9 @@ def test_files_as_a_spreadsheet_writes_them(directory: Path, file: str) -> None:
         ("config.csv", "d_model,2048", "d_model,1e300", r"line 6, d_model: '1e300' is not allowed"),
         ("gpu_pool.csv", "2,8,0.2", "2,8,1e300", r"line 3, dollar_per_hour: '1e300' is not allowed"),
         ("network_bandwidth.csv", "gpu_1,600", "gpu_1,1e-300", r"'1e-300' is not allowed"),
+        ("gpu_pool.csv", "A100,", "a100,", r"line 2: unknown gpu_type 'a100' .*; did you mean 'A100'\?"),
+        ("gpu_pool.csv", "A100,", '"A100,', r"line 3: a cell has a line break .*; close its quote"),
+        ("gpu_pool.csv", "A100,", "A1\x1b[31m00,", r"line 2: a cell has .* a control character in it"),
         ("gpu_pool.csv", "2,8,0.2", "2,0,0.2", r"line 3, memory_gb: '0' is not allowed"),
         ("gpu_pool.csv", "2,8,0.2", "2,8", r"line 3: 3 cells in a row"),
         ("gpu_pool.csv", "T4,2,", "T4,3,", r"the matrix is 4 x 4 \(allowed: 5 x 5"),
@@ -220,6 +223,11 @@ def test_a_missing_empty_or_binary_file(directory: Path, file: str) -> None:
     (directory / file).unlink()
     with pytest.raises(HarnessError, match=rf"{file}: no such file; a problem directory holds"):
         read_problem(directory)
+
+
+def test_a_file_instead_of_a_directory(directory: Path) -> None:
+    with pytest.raises(HarnessError, match="no such file; a problem directory holds"):
+        read_problem(directory / "config.csv")
 
 
 def test_a_pool_without_gpus(directory: Path) -> None:

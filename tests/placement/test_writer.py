@@ -46,7 +46,7 @@ def test_a_synthetic_pool_reads_back_equal(
 
 def test_lists_odd_names_and_awkward_numbers(tiny: Problem, tmp_path: Path) -> None:
     pool = (
-        GpuType('Card, "new"', 3, 1 / 3, 0.1 + 0.2, GpuSpec(1e-9, 1e300, 0.1)),
+        GpuType('Card, "new"', 3, 1 / 3, 0.1 + 0.2, GpuSpec(1e-9, 1e14, 0.1)),
         GpuType("T4", 1, 16, 0),
     )
     config = replace(
@@ -56,7 +56,7 @@ def test_lists_odd_names_and_awkward_numbers(tiny: Problem, tmp_path: Path) -> N
         budget_factors=(1 / 3, 2.0),
         enable_segment_quantization=False,
     )
-    problem = Problem(config, pool, np.array([[1 / 3, 2.0], [1e-300, 4.0]]))
+    problem = Problem(config, pool, np.array([[1 / 3, 2.0], [1e-14, 4.0]]))
     write_problem(problem, tmp_path / "problem")
     assert same(read_problem(tmp_path / "problem"), problem)
 
@@ -76,6 +76,11 @@ def test_a_file_in_the_way(tiny: Problem, tmp_path: Path) -> None:
         write_problem(tiny, tmp_path / "file")
     with pytest.raises(HarnessError, match=r"file/problem: cannot be written \("):
         write_problem(tiny, tmp_path / "file" / "problem")
+
+
+def test_a_name_that_no_directory_can_have(tiny: Problem, tmp_path: Path) -> None:
+    with pytest.raises(HarnessError, match=r"cannot be written \(File name too long\)"):
+        write_problem(tiny, tmp_path / ("n" * 300))
 
 
 def test_a_full_disk_leaves_nothing_behind(
