@@ -27,7 +27,9 @@ def rows(path: Path, missing: str) -> Iterator[tuple[str, list[str]]]:
                     yield _printable(cells, f"{path}, line {reader.line_num}")
     except (FileNotFoundError, NotADirectoryError):
         raise HarnessError("no such file", where=str(path), next_step=missing) from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
+        raise HarnessError(f"cannot be read ({error.strerror})", where=str(path), next_step=missing) from None
+    except (UnicodeDecodeError, csv.Error) as error:
         raise HarnessError(
             f"cannot be read as UTF-8 text ({error})", where=str(path), next_step="save it as CSV in UTF-8"
         ) from None

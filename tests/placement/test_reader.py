@@ -230,6 +230,13 @@ def test_a_file_instead_of_a_directory(directory: Path) -> None:
         read_problem(directory / "config.csv")
 
 
+def test_a_directory_instead_of_a_file(directory: Path) -> None:
+    (directory / "config.csv").unlink()
+    (directory / "config.csv").mkdir()
+    with pytest.raises(HarnessError, match=r"config\.csv: cannot be read \(Is a directory\); a problem"):
+        read_problem(directory)
+
+
 def test_a_pool_without_gpus(directory: Path) -> None:
     (directory / "gpu_pool.csv").write_text("gpu_type,count,memory_gb,dollar_per_hour\nT4,0,16,0.2\n")
     with pytest.raises(HarnessError, match="the pool holds no GPU"):
