@@ -157,11 +157,44 @@ def no_plan(question: Question, problem: Problem, front: Front) -> NoPlanError:
     if not front.points:
         found = diagnose(problem, question.rules, question.rates, question.sizes, question.limits)
         if found is not None:
-            return NoPlanError(found.cause, found.relaxations)
-        return NoPlanError("the links between the GPUs, or the documented rules, leave none", ())
+            aside = _aside(question, problem, limits=not found.of_limits)
+            return NoPlanError(found.cause, tuple(_told(each, aside) for each in found.relaxations))
+        culprit = "documented rules" if question.rules == DOCUMENTED else "links between the GPUs"
+        return NoPlanError(f"the {culprit} leave none", ())
     most = min(problem.config.budget_usd_per_hour, math.inf if question.budget is None else question.budget)
     floor = question.floor or 0.0
     cause = "no plan" + f" reaches {floor:g} tokens/s" * (floor > 0)
     if math.isfinite(most):
         cause += f" within {most:g} USD/h" if floor else f" costs {most:g} USD/h or less"
-    return NoPlanError(cause, beyond_front(front, floor, most))
+    holders = [
+        name
+        for name, usd in (
+            ("--budget", question.budget),
+            ("max_hourly_cost", problem.config.budget_usd_per_hour),
+        )
+        if usd is not None and math.isfinite(usd)
+    ]
+    return NoPlanError(cause, tuple(_of_budget(each, holders) for each in beyond_front(front, floor, most)))
+
+
+def _aside(question: Question, problem: Problem, *, limits: bool) -> str:
+    """What else was asked for, which a change of the problem or of a limit may not be enough for."""
+    budget = math.isfinite(problem.config.budget_usd_per_hour) or question.budget is not None
+    asked_too = (
+        ("limits", limits and (question.limits != Limits() or question.contiguous)),
+        ("throughput", question.floor is not None),
+        ("budget", budget),
+    )
+    names = [name for name, given in asked_too if given]
+    return f" (the {' and the '.join(names)} aside)" if names else ""
+
+
+def _told(relaxation: Relaxation, more: str) -> Relaxation:
+    return replace(relaxation, line=relaxation.line + more)
+
+
+def _of_budget(relaxation: Relaxation, holders: list[str]) -> Relaxation:
+    """Both the option and the config may hold the cost down, and then both have to go up."""
+    if relaxation.constraint != "usd_per_hour" or holders == ["--budget"]:
+        return relaxation
+    return _told(relaxation, f" (raise {' and '.join(holders)})")

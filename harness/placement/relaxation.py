@@ -33,10 +33,14 @@ class Relaxation:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """`cause` names what leaves no plan, in a sentence; any one of `relaxations` is enough."""
+    """`cause` names what leaves no plan, in a sentence; any one of `relaxations` is enough.
+
+    `of_limits`: they are limits of the question, and of a problem that has a plan without them.
+    """
 
     cause: str
     relaxations: tuple[Relaxation, ...]
+    of_limits: bool = False
 
 
 def nearest_relaxation(table: StageTable, limits: Limits) -> Diagnosis:
@@ -53,7 +57,7 @@ def nearest_relaxation(table: StageTable, limits: Limits) -> Diagnosis:
         for names in enough
     ]
     culprits = [name for name in active if any(name in names for names in enough)]
-    return Diagnosis(f"no plan keeps to the limits on {', '.join(culprits)}", tuple(found))
+    return Diagnosis(f"no plan keeps to the limits on {', '.join(culprits)}", tuple(found), of_limits=True)
 
 
 def beyond_front(

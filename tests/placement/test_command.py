@@ -284,6 +284,23 @@ def test_no_plan_is_an_answer_with_the_nearest_change(place: Place, words: list[
     assert told.json["problem"]["model_name"] == "llama-70b"
 
 
+def test_what_a_change_leaves_aside_is_told(place: Place, problem: Path) -> None:
+    change(problem / "config.csv", "batch_size,4", "batch_size,512")
+    assert (
+        "gives one (the limits and the throughput aside)"
+        in place(problem, "--min-tokens-per-s", "9e9", "--max-stages", "2").err
+    )
+    assert "aside" not in place(problem).err
+    assert "(the budget aside)" in place("medium", "--max-prefill-s", "0.1", "--budget", "1").err
+
+
+def test_a_budget_in_two_places_must_be_raised_in_both(place: Place, problem: Path) -> None:
+    assert place(problem, "--budget", "0.1").err.endswith("the cheapest plan costs 1.4\n")
+    change(problem / "config.csv", "max_hourly_cost,999", "max_hourly_cost,0.2")
+    assert place(problem).err.endswith("(raise max_hourly_cost)\n")
+    assert place(problem, "--budget", "0.1").err.endswith("(raise --budget and max_hourly_cost)\n")
+
+
 def test_a_pool_that_cannot_hold_the_model(place: Place, problem: Path) -> None:
     change(problem / "config.csv", "layer_weight_memory_gb,", "layer_weight_memory_gb,1")
     done = place(problem)
