@@ -96,7 +96,9 @@ def _question(options: argparse.Namespace, problem: Problem, rates: RateModel) -
 
 
 def _write(path: Path, content: str, option: str) -> None:
-    """Put the file there whole or not at all."""
+    """Put the file there whole or not at all; what is there and no file, a device say, stays."""
+    if path.exists() and not path.is_file():
+        raise HarnessError("is there and no file", where=str(path), next_step=f"pass another {option}")
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
         try:

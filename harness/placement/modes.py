@@ -29,6 +29,7 @@ from harness.placement.result_document import read_document
 from harness.placement.segments import CORRECTED, DOCUMENTED
 from harness.placement.stages import stage_table
 from harness.placement.vllm_launch import GPUS_PER_MACHINE
+from harness.render.escape import printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ def _drawing(found: Answer) -> str:
     assert found.front is not None
     corners = [Corner(report.plan_name(p, unit=False), p.usd_per_hour, p.tokens_per_s) for p in found.plans]
     marks = Marks(found.front.points.index(found.point), found.question.budget, found.question.floor)
-    title = f"{found.problem.config.model_name} on {found.problem.gpus:,} GPUs"
+    title = f"{printable(found.problem.config.model_name, 60)} on {found.problem.gpus:,} GPUs"
     origin = f"{report.provenance(found.question)}, rates {found.question.rates.name}"
     return front_plot(corners, title, origin, marks)
 
@@ -122,7 +123,7 @@ def _compare(options: argparse.Namespace, question: Question, problem: Problem) 
     document = report.asked(question, problem) | {"goal": "comparison of methods"}
     text = method_report.comparison_text(compared, exact, report.heading(question, problem))
     both = (compared.weighted, compared.enumeration)
-    done = all(result.best is not None and not result.interrupted for result in both)
+    done = all(not result.interrupted and (result.best is not None or result.proven) for result in both)
     return Told(
         method_report.comparison_document(compared, exact) | document,
         text,

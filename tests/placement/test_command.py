@@ -495,6 +495,21 @@ def test_the_front_is_drawn_into_a_file(place: Place, tmp_path: Path) -> None:
     assert [each.name for each in tmp_path.iterdir()] == ["front.svg"]
 
 
+def test_a_drawing_never_takes_the_place_of_a_device(place: Place, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    done = place("tiny", "--plot", str(pipe))
+    assert (done.code, done.out) == (4, "")
+    assert pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]
+
+
+def test_a_long_name_stays_inside_the_drawing(place: Place, problem: Path, tmp_path: Path) -> None:
+    change(problem / "config.csv", "model_name,", "model_name," + "m" * 500)
+    assert place(problem, "--plot", str(tmp_path / "front.svg")).code == 0
+    assert "m" * 61 not in (tmp_path / "front.svg").read_text()
+
+
 def test_names_from_the_files_are_text_in_every_output(place: Place, problem: Path, tmp_path: Path) -> None:
     wild = "<b>&\x1b[2J"
     change(problem / "config.csv", "tiny-4-layers", wild)

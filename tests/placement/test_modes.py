@@ -101,6 +101,14 @@ def test_methods_are_compared_with_the_exact_optimum_beside_them(place: Harness)
     assert found["weighted_above_enumeration"] == pytest.approx(0, abs=1e-9)
 
 
+def test_a_comparison_of_methods_proven_to_have_no_plan_is_done(place: Harness, tmp_path: Path) -> None:
+    rates = tmp_path / "rates.csv"
+    rates.write_text("gpu_type,tp,layers,tokens_per_s\nA100,1,1,50\nA100,1,3,500\n")
+    done = place(*at("tiny"), "--compare", "--sizes", "4", "--rates", str(rates))
+    assert done.code == 0
+    assert done.out.count("no plan found") == 2
+
+
 def test_the_comparison_as_text(place: Harness) -> None:
     lines = place(*at("small"), "--compare").out.splitlines()
     assert [line.split()[0] for line in lines[3:6]] == ["weighted", "enumeration", "exact"]
