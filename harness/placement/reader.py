@@ -25,7 +25,7 @@ def read_problem(directory: Path) -> Problem:
 
 
 def _require_room(config: Config, pool: tuple[GpuType, ...], path: Path) -> None:
-    """Some group of GPUs holds the weights of one layer: else no batch, rate or setting has a plan."""
+    """Some group of GPUs holds the weights of one layer; else a figure of the config or the pool is wrong."""
     room = {
         gpu.name: gpu.memory_gb * max(tp for tp in TP_DEGREES if tp <= gpu.count) for gpu in pool if gpu.count
     }
