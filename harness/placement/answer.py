@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from harness.errors import EXIT_INFEASIBLE, HarnessError
+from harness.errors import EXIT_INFEASIBLE, EXIT_PARTLY_DONE, HarnessError
 from harness.placement.certificate import Certificate, certificate_of
 from harness.placement.diagnosis import diagnose
 from harness.placement.documented_front import documented_front, documented_plan
@@ -94,6 +94,13 @@ def answer(question: Question, problem: Problem, *, ratio_only: bool = False) ->
     solved = solve_front(question, problem, table)
     front = solved.front
     point = question.choose(front, problem.config)
+    if point is None and math.isinf(solved.gap):
+        raise HarnessError(
+            "whether there is a plan depends on which GPUs of a type are linked: none is sure to answer this "
+            "over the slowest links between two types, over the fastest one would",
+            next_step="ask for less, or list GPUs with other links as types of their own",
+            exit_code=EXIT_PARTLY_DONE,
+        )
     if point is None:
         raise no_plan(question, problem, front)
     return Answer(

@@ -46,26 +46,6 @@ class LinkedFront:
             raise ValueError(f"no order of {point.choice} reaches {point.tokens_per_s} tokens/s")
         return lay_out_in_order(order, self.table, problem)
 
-    def token_gap(self) -> float:
-        """By what share the least USD per token may exceed the optimum: 0 is proven, infinite no plan."""
-        return self.gap(Front.cheapest_token, lambda point: point.usd_per_million_tokens)
-
-    def floor_gap(self, tokens_per_s: float) -> float:
-        """By what share the least USD/h at a throughput floor may exceed the optimum."""
-        return self.gap(lambda front: front.cheapest_at(tokens_per_s), lambda point: point.usd_per_hour)
-
-    def budget_gap(self, usd_per_hour: float) -> float:
-        """By what share the optimum may exceed the throughput within a budget."""
-        return self.gap(lambda front: front.fastest_within(usd_per_hour), lambda p: 1 / p.tokens_per_s)
-
-    def weighted_gap(self, tokens_per_s_per_usd: float) -> float:
-        """By how many tokens/s the optimum of the weighted goal may exceed the answer's."""
-        found, most = (front.best_weighted(tokens_per_s_per_usd) for front in (self.front, self.bound))
-        if most is None or found is None:
-            return 0.0 if most is None else math.inf
-        faster, dearer = most.tokens_per_s - found.tokens_per_s, most.usd_per_hour - found.usd_per_hour
-        return max(faster - tokens_per_s_per_usd * dearer, 0.0)
-
     def gap(
         self, question: Callable[[Front], FrontPoint | None], figure: Callable[[FrontPoint], float]
     ) -> float:

@@ -202,6 +202,16 @@ def test_links_of_uneven_speed_leave_a_gap_that_is_told(place: Place, tmp_path: 
     assert ": no fault" in place(folder, "--check").out
 
 
+def test_links_that_leave_open_whether_there_is_a_plan_are_no_answer(place: Place, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(FIXTURES / "medium", tmp_path / "medium"))
+    matrix = (folder / "network_bandwidth.csv").read_text()
+    (folder / "network_bandwidth.csv").write_text(matrix.replace("600", "0.3"))
+    done = place(folder, "--budget", "3.6", "--min-tokens-per-s", "10000")
+    assert (done.code, done.out) == (20, "")
+    assert "depends on which GPUs of a type are linked" in done.err
+    assert place(folder, "--budget", "3.6", "--min-tokens-per-s", "11000").code == 3
+
+
 def test_corrected_rates_are_of_the_model_as_it_is(place: Place) -> None:
     found = place("large", "--rates", "corrected", "--json").json
     assert (found["rates"], found["provenance"]) == ("corrected", "modelled")

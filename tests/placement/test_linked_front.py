@@ -15,7 +15,7 @@ from harness.placement import walks
 from harness.placement.front import Front, FrontPoint, exact_front
 from harness.placement.limits import Limits, prefill_s
 from harness.placement.linked import build_linked
-from harness.placement.linked_front import linked_front
+from harness.placement.linked_front import LinkedFront, linked_front
 from harness.placement.milp import Goal, solve
 from harness.placement.plan import verify_plan
 from harness.placement.problem import Config, GpuType, Problem
@@ -223,22 +223,29 @@ def test_where_links_differ_by_gpu_the_optimum_is_within_the_gap(
         )
         assert bound is not None
         assert bound.usd_per_hour <= point.usd_per_hour
-        gap = linked.floor_gap(point.tokens_per_s)
+        gap = _floor_gap(linked, point.tokens_per_s)
         assert (
             gap == math.inf if found is None else found.usd_per_hour <= point.usd_per_hour * (1 + gap) * _UP
         )
     fastest, found = true.fastest_within(usd), linked.front.fastest_within(usd)
     if fastest and found:
-        assert fastest.tokens_per_s <= found.tokens_per_s * (1 + linked.budget_gap(usd)) * _UP
+        assert fastest.tokens_per_s <= found.tokens_per_s * (1 + _budget_gap(linked, usd)) * _UP
     token, found = true.cheapest_token(), linked.front.cheapest_token()
     if token and found:
-        most = token.usd_per_million_tokens * (1 + linked.token_gap())
+        most = token.usd_per_million_tokens * (1 + _token_gap(linked))
         assert found.usd_per_million_tokens <= most * _UP
-    weighted, found = true.best_weighted(usd / 4), linked.front.best_weighted(usd / 4)
-    if weighted and found:
-        better = weighted.tokens_per_s - found.tokens_per_s
-        better -= usd / 4 * (weighted.usd_per_hour - found.usd_per_hour)
-        assert better <= linked.weighted_gap(usd / 4) + 1e-9
+
+
+def _token_gap(linked: LinkedFront) -> float:
+    return linked.gap(Front.cheapest_token, lambda point: point.usd_per_million_tokens)
+
+
+def _floor_gap(linked: LinkedFront, tokens_per_s: float) -> float:
+    return linked.gap(lambda front: front.cheapest_at(tokens_per_s), lambda point: point.usd_per_hour)
+
+
+def _budget_gap(linked: LinkedFront, usd_per_hour: float) -> float:
+    return linked.gap(lambda front: front.fastest_within(usd_per_hour), lambda point: 1 / point.tokens_per_s)
 
 
 def _table(
@@ -308,12 +315,12 @@ def test_no_order_of_the_stages_is_no_plan() -> None:
     linked = linked_front(_problem([2], [1.0], np.zeros((2, 2)), 2, 4), table)
     assert linked.front.points == linked.bound.points == ()
     assert linked.front.proven
-    assert linked.token_gap() == linked.floor_gap(1) == linked.budget_gap(1) == linked.weighted_gap(1) == 0
+    assert _token_gap(linked) == _floor_gap(linked, 1) == _budget_gap(linked, 1) == 0
 
 
 def test_free_plans_leave_no_gap(tiny: Problem) -> None:
     free = replace(tiny, pool=tuple(replace(gpu, usd_per_hour=0.0) for gpu in tiny.pool))
-    assert linked_front(free, stage_table(free), True).token_gap() == 0.0
+    assert _token_gap(linked_front(free, stage_table(free), True)) == 0.0
 
 
 def test_a_gap_without_a_plan_is_infinite() -> None:
@@ -325,9 +332,7 @@ def test_a_gap_without_a_plan_is_infinite() -> None:
     assert linked.front.points == ()
     assert not linked.front.proven
     assert _as_pairs(linked.bound) == [(9.0, 2.0)]
-    assert (
-        linked.token_gap() == linked.floor_gap(1) == linked.budget_gap(9) == linked.weighted_gap(1) == np.inf
-    )
+    assert _token_gap(linked) == _floor_gap(linked, 1) == _budget_gap(linked, 9) == np.inf
     with pytest.raises(ValueError, match="no order"):
         linked.plan(linked.bound.points[0], problem)
 
