@@ -75,7 +75,9 @@ def test_connections_are_the_plain_pairs(
     drawn = data.draw(small_problems)
     gpus = len(drawn.bandwidth_gb_per_s)
     links = np.random.default_rng(data.draw(st.integers(0, 99))).integers(1, 9, (gpus, gpus)) * 100.0
-    problem = replace(drawn, bandwidth_gb_per_s=links)
+    share = data.draw(st.sampled_from([0.0, 0.1, 0.37, 0.5, 1.0]))
+    config = replace(drawn.config, network_bandwidth_percentile_threshold=share)
+    problem = replace(drawn, config=config, bandwidth_gb_per_s=links)
     blind, filtered = data.draw(st.booleans()), data.draw(st.booleans())
     rules = replace(CORRECTED, type_blind_gpu_ids=blind, filter_slow_links=filtered)
     segments = enumerate_segments(problem, all_sizes(problem.layers), rules)[:: data.draw(st.integers(1, 7))]
@@ -91,7 +93,7 @@ def test_connections_are_the_plain_pairs(
         if one["start"] + one["size"] == other["start"]
         and not numbers(one, not blind) & numbers(other, not blind)
     ]
-    limit = np.percentile([pair[2] for pair in pairs], 10) if pairs and filtered else -1.0
+    limit = np.percentile([pair[2] for pair in pairs], 100 * share) if pairs and filtered else -1.0
     kept = {pair for pair in pairs if pair[2] >= limit}
     count = count_connections(segments, problem, rules)
     assert (count.before_filter, count.after_filter) == (len(pairs), len(kept))

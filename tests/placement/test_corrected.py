@@ -119,6 +119,14 @@ def test_memory_by_hand(real: Problem) -> None:
     assert both_tables == pytest.approx(32000 * 8192 / 2 * 2 / GIB, rel=1e-9)
 
 
+def test_a_batch_larger_than_its_prompts_is_what_lives(real: Problem) -> None:
+    """A decode step takes the whole batch: 64 tokens at once, against 16 of one prompt."""
+    config = replace(real.config, sequence_length=16, batch_size=64)
+    cache = 64 * (16 + 256) * 2 * 1024
+    elements = WEIGHTS + cache + 64 * (2 * 8192 + 2 * 28672) + 32000 * 8192
+    assert stage_memory_gb(config, 1)[0] == pytest.approx(elements * 2 / GIB, rel=1e-12)
+
+
 def test_a_degree_that_does_not_divide_the_heads_serves_nothing(medium: Problem) -> None:
     config = replace(medium.config, model_name="qwen2.5-7b")  # 28 heads
     problem = corrected_problem(replace(medium, config=config))
