@@ -11,12 +11,15 @@ from harness.errors import HarnessError
 from harness.placement.problem import Floats, GpuType
 from harness.placement.table_file import LARGEST, POSITIVE, number, rows
 
+# What measured matrices have on their diagonal.
+_NO_LINK = ("", "-", "0", "0.0", "nan")
+
 
 def read_bandwidth(path: Path, pool: tuple[GpuType, ...], missing: str) -> Floats:
     """The read-only matrix in `path`, shape (GPUs, GPUs) or (types, types).
 
-    Header and first column name the GPUs, gpu_0, gpu_1, ..., or the types in pool order; the
-    diagonal is then the links inside a type. HarnessError names line, row and column of a mistake.
+    Header and first column name the GPUs, gpu_0, gpu_1, ..., whose diagonal may be 0, or the types in
+    pool order, whose diagonal is the links inside a type. HarnessError names line, row and column of a mistake.
     """
     gpus = sum(gpu.count for gpu in pool)
     kinds = [gpu.name for gpu in pool]
@@ -32,7 +35,7 @@ def read_bandwidth(path: Path, pool: tuple[GpuType, ...], missing: str) -> Float
         body = sum(1 for _ in lines)
         raise HarnessError(f"the matrix is {body} x {len(header)}", where=str(path), allowed=shape)
     names = kinds if per_type else [f"gpu_{i}" for i in range(gpus)]
-    matrix = _matrix(path, lines, header, names, shape)
+    matrix = _matrix(path, lines, header, names, shape, per_type)
     if per_type and size == gpus:
         # A matrix of as many rows as GPUs is taken for one per GPU.
         counts = [gpu.count for gpu in pool]
@@ -42,7 +45,12 @@ def read_bandwidth(path: Path, pool: tuple[GpuType, ...], missing: str) -> Float
 
 
 def _matrix(
-    path: Path, lines: Iterator[tuple[str, list[str]]], header: list[str], names: list[str], shape: str
+    path: Path,
+    lines: Iterator[tuple[str, list[str]]],
+    header: list[str],
+    names: list[str],
+    shape: str,
+    per_type: bool,
 ) -> Floats:
     """The matrix under a header of as many names; HarnessError names the first mistake."""
     matrix, count = np.empty((len(names), len(names))), 0
@@ -55,7 +63,11 @@ def _matrix(
         if found != name or header[count - 1] != name:
             found = found if found != name else header[count - 1]
             raise HarnessError(f"{found!r} where {name!r} belongs", where=place, allowed=shape)
-        matrix[count - 1] = _values(row[1:], place, name, names)
+        cells = row[1:]
+        if not per_type and cells[count - 1] in _NO_LINK:
+            # no plan has a link from a GPU to itself
+            cells[count - 1] = cells[count - 2] if len(cells) > 1 else "1"
+        matrix[count - 1] = _values(cells, place, name, names)
     count += sum(1 for _ in lines)
     if count != len(names):
         raise HarnessError(f"the matrix is {count} x {len(header)}", where=str(path), allowed=shape)

@@ -342,3 +342,15 @@ def test_any_number_is_read_to_the_last_bit(
     ]
     (directory / "network_bandwidth.csv").write_text("\n".join(lines))
     assert np.array_equal(read_problem(directory).bandwidth_gb_per_s, matrix)
+
+
+@pytest.mark.parametrize("own", ["0", "", "-", "nan"])
+def test_a_gpu_needs_no_link_to_itself(directory: Path, own: str) -> None:
+    names = [f"gpu_{i}" for i in range(4)]
+    lines = [",".join([name, *("600" if name != other else own for other in names)]) for name in names]
+    (directory / "network_bandwidth.csv").write_text("\n".join([",".join(["", *names]), *lines]))
+    assert (read_problem(directory).bandwidth_gb_per_s == 600).all()
+    elsewhere = [line.replace("600", own, 1) for line in lines]
+    (directory / "network_bandwidth.csv").write_text("\n".join([",".join(["", *names]), *elsewhere]))
+    with pytest.raises(HarnessError, match="is not allowed"):
+        read_problem(directory)
