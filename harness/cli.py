@@ -24,7 +24,7 @@ MATRIX_FILE = "hardware_matrix.toml"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one subcommand; a mistake is one line on stderr and its exit code, never a traceback."""
     words = sys.argv[1:] if arguments is None else arguments
-    _escape_what_cannot_be_encoded()
+    _prepare_streams()
     try:
         options = _parser(next(iter(words), "")).parse_args(words)
         code: int = options.run(options)
@@ -47,8 +47,10 @@ def _failed(message: str, code: int) -> int:
     return code
 
 
-def _escape_what_cannot_be_encoded() -> None:
-    """A name in a file may hold characters that the terminal's encoding lacks."""
+def _prepare_streams() -> None:
+    """Python has None for a closed stream; names may hold characters that the terminal's encoding lacks."""
+    sys.stdout = sys.stdout or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+    sys.stderr = sys.stderr or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 

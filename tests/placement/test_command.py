@@ -434,6 +434,14 @@ def test_a_reader_who_leaves_is_no_traceback() -> None:
     assert (done.returncode, done.stderr) == (20, "")
 
 
+@pytest.mark.parametrize(("closed", "folder", "code"), [(">&-", "tiny", 0), ("2>&-", "nowhere", 4)])
+def test_a_closed_stream_is_no_traceback(closed: str, folder: str, code: int) -> None:
+    harness = Path(sys.executable).with_name("harness")
+    line = f"exec '{harness}' place --config-dir '{FIXTURES / folder}' {closed}"
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
 def test_output_that_finds_no_room_is_one_line() -> None:
     words = [Path(sys.executable).with_name("harness"), "place", "--config-dir", FIXTURES / "tiny"]
