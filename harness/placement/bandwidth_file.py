@@ -19,7 +19,8 @@ def read_bandwidth(path: Path, pool: tuple[GpuType, ...], missing: str) -> Float
     """The read-only matrix in `path`, shape (GPUs, GPUs) or (types, types).
 
     Header and first column name the GPUs, gpu_0, gpu_1, ..., whose diagonal may be 0, or the types in
-    pool order, whose diagonal is the links inside a type. HarnessError names line, row and column of a mistake.
+    pool order, whose diagonal is the links inside a type. HarnessError names line, row and column of
+    a mistake.
     """
     gpus = sum(gpu.count for gpu in pool)
     kinds = [gpu.name for gpu in pool]
