@@ -1,7 +1,7 @@
 """The cheapest token alone, without the front: the fast path for large pools.
 
 Branch and bound over spans of throughput. A span's cost is bounded from below by that of its lower
-end, first without GPU counts (`relaxed_costs`), then exactly; its ratio by that cost at its upper end.
+end, first without GPU counts (`relaxed_total`), then exactly; its ratio by that cost at its upper end.
 Spans whose bound is no better than the best plan so far are closed, the others are searched or split.
 """
 
@@ -16,7 +16,7 @@ from harness.placement.certificate import Certificate, Span, reach
 from harness.placement.front import FrontPoint, cheaper_token, usd_of
 from harness.placement.problem import Floats
 from harness.placement.stages import Choice, StageTable
-from harness.placement.sweep import Pool, cheapest_items, fewest_gpus, pool_of, relaxed_costs, sweep
+from harness.placement.sweep import Pool, cheapest_items, fewest_gpus, pool_of, relaxed_total, sweep
 
 _PIECES = 64
 _EXACT_AT_ONCE = 8
@@ -114,8 +114,7 @@ class _Search:
 def relaxed_usd(pool: Pool, floors: Floats) -> Floats:
     """A lower bound on the cost at each floor, in USD/h: no type is ever short of GPUs; shape (floors,)."""
     items = cheapest_items(fewest_gpus(pool, floors), pool.table.usd_per_hour[pool.types])
-    costs: Floats = relaxed_costs(items, pool.table.most_stages)[-1, -1]
-    return costs
+    return relaxed_total(items, pool.table.most_stages)
 
 
 def cheapest_token(table: StageTable) -> CheapestToken | None:

@@ -98,6 +98,27 @@ def relaxed_costs(items: Floats, most_stages: int) -> Floats:
     return costs
 
 
+def relaxed_total(items: Floats, most_stages: int) -> Floats:
+    """The same for `most_stages` and all layers alone, shape (floors,): P stages are twice P / 2."""
+    power, total = items.copy(), None
+    power[0] = 0  # at most one stage
+    while True:
+        if most_stages & 1:
+            total = power if total is None else _joined(total, power)
+        most_stages >>= 1
+        if not most_stages:
+            assert total is not None
+            return total[-1]
+        power = _joined(power, power)
+
+
+def _joined(first: Floats, second: Floats) -> Floats:
+    """The stages of both over l layers together."""
+    out = np.full_like(first, np.inf)
+    _append(out, first, second)
+    return out
+
+
 def _append(out: Floats, before: Floats, items: Floats) -> None:
     """out[l] = min(out[l], before[l - n] + items[n]) for every n that exists at some floor."""
     for n in np.flatnonzero(np.isfinite(items).any(axis=1)):

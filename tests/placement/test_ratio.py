@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,6 +21,7 @@ from harness.placement.segments import (
     fine_sizes,
 )
 from harness.placement.stages import lay_out, stage_table
+from harness.placement.sweep import relaxed_costs, relaxed_total
 
 
 @pytest.mark.parametrize("rules", [DOCUMENTED, CORRECTED], ids=lambda rules: rules.name)
@@ -92,3 +94,13 @@ def test_problems_equal_brute_force(small_problems, every_plan, data) -> None:  
     assert found is not None
     assert found.point.usd_per_million_tokens == pytest.approx(min(ratios) * 1e6, rel=1e-9)
     assert verify_plan(lay_out(found.point.choice, table, problem), problem, CORRECTED) == ()
+
+
+@given(most_stages=st.integers(1, 25), layers=st.integers(1, 12), data=st.data())
+def test_bounds_by_squaring_equal_bounds_stage_by_stage(
+    most_stages: int, layers: int, data: st.DataObject
+) -> None:
+    price = st.one_of(st.just(np.inf), st.integers(0, 9).map(float))
+    items = np.array([[data.draw(price)] for _ in range(layers + 1)])
+    items[0] = np.inf
+    assert relaxed_total(items, most_stages) == relaxed_costs(items, most_stages)[-1, -1]
