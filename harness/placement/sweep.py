@@ -108,7 +108,8 @@ def relaxed_total(items: Floats, most_stages: int) -> Floats:
         most_stages >>= 1
         if not most_stages:
             assert total is not None
-            return total[-1]
+            all_layers: Floats = total[-1]
+            return all_layers
         power = _joined(power, power)
 
 
