@@ -95,7 +95,7 @@ def _parser(asked: str) -> argparse.ArgumentParser:
 
     place = commands.add_parser("place", help="which GPUs serve which layers, for the cheapest token")
     if asked == "place":
-        from harness.placement.command import add_options
+        from harness.placement.command.place import add_options
 
         add_options(place)
 

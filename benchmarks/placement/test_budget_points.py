@@ -12,9 +12,9 @@ import pytest
 
 from harness import Claim, Metric, Optimization, Requires
 from harness.placement import CORRECTED, DOCUMENTED, read_problem
-from harness.placement.budgets import COARSE_FACTORS, FINE_FACTORS
-from harness.placement.enumeration import enumeration
-from harness.placement.methods import Search
+from harness.placement.documented.budgets import COARSE_FACTORS, FINE_FACTORS
+from harness.placement.documented.enumeration import enumeration
+from harness.placement.documented.methods import Search
 
 TEXT = "placement-optimization-summary.md"
 

@@ -10,9 +10,9 @@ import pytest
 
 from harness import Claim, Metric, Optimization, Requires
 from harness.placement import read_problem
-from harness.placement.budget_rules import front_of, try_around, try_blind
-from harness.placement.budgets import COARSE_FACTORS
-from harness.placement.pool_losses import hundred_pools
+from harness.placement.documented.budgets import COARSE_FACTORS
+from harness.placement.trials.budget_rules import front_of, try_around, try_blind
+from harness.placement.trials.pool_losses import hundred_pools
 
 TEXT = "placement-optimization-summary.md, Competitive Intelligence"
 

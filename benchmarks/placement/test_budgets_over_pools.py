@@ -8,9 +8,9 @@ Losses are to the 12 points (`baseline`) and to the cheapest token of that progr
 from math import inf
 
 from harness import Claim, Metric, Optimization, Requires
-from harness.placement.budget_rules import costs_of_budgets
-from harness.placement.budgets import COARSE_FACTORS, FINE_FACTORS
-from harness.placement.pool_losses import hundred_pools, loss_metrics
+from harness.placement.documented.budgets import COARSE_FACTORS, FINE_FACTORS
+from harness.placement.trials.budget_rules import costs_of_budgets
+from harness.placement.trials.pool_losses import hundred_pools, loss_metrics
 
 TEXT = "placement-optimization-summary.md"
 SAME, OPTIMAL = "We don't need to test $0.35 [...] They give same result!", "95-98% of optimal"

@@ -8,8 +8,8 @@ import pytest
 
 from harness import Arm, Metric, Optimization, Requires
 from harness.placement import read_problem, stage_table
-from harness.placement.exact_gain import excess, proof_faults, prove_alone, prove_by_front
-from harness.placement.generator import synthetic_pool
+from harness.placement.inputs.generator import synthetic_pool
+from harness.placement.trials.exact_gain import excess, proof_faults, prove_alone, prove_by_front
 
 OPTIMIZATION = Optimization(
     name="cheapest_token",

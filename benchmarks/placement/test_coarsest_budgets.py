@@ -4,9 +4,9 @@ As `budget_points_over_pools`: the documented program, every solve proven. The d
 """
 
 from harness import Metric, Optimization, Requires
-from harness.placement.budget_rules import costs_of_budgets
-from harness.placement.budgets import COARSE_FACTORS, COARSEST_FACTORS
-from harness.placement.pool_losses import hundred_pools, loss_metrics
+from harness.placement.documented.budgets import COARSE_FACTORS, COARSEST_FACTORS
+from harness.placement.trials.budget_rules import costs_of_budgets
+from harness.placement.trials.pool_losses import hundred_pools, loss_metrics
 
 OPTIMIZATION = Optimization(
     name="coarsest_budget_points",

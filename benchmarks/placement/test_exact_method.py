@@ -9,8 +9,8 @@ from functools import partial
 
 from harness import Arm, Metric, Optimization, Requires
 from harness.placement import DOCUMENTED, Goal, read_problem, solve
-from harness.placement.exact_gain import excess, proof_faults, prove
-from harness.placement.methods import Search
+from harness.placement.documented.methods import Search
+from harness.placement.trials.exact_gain import excess, proof_faults, prove
 
 OPTIMIZATION = Optimization(
     name="exact_method",

@@ -3,7 +3,7 @@
 import pytest
 
 from harness.placement import cheapest_token, exact_front, stage_table
-from harness.placement.generator import synthetic_pool
+from harness.placement.inputs.generator import synthetic_pool
 
 # types: (GPUs per type, layers); about 400, 1,300 and 10,000 GPUs
 POOLS = {30: ((4, 24), 80), 100: ((4, 24), 126), 300: ((4, 63), 126)}

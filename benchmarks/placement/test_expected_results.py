@@ -10,8 +10,8 @@ from math import inf
 
 from harness import Arm, Claim, Metric, Optimization, Requires
 from harness.placement import read_problem
-from harness.placement.exact_gain import prove
-from harness.placement.published import findings, s_per_million_tokens
+from harness.placement.trials.exact_gain import prove
+from harness.placement.trials.published import findings, s_per_million_tokens
 
 TEXT = "placement-optimization-summary.md"
 RESULTS, PLATEAU, RANGE = "Expected Results", "Why Coarse Budget Points Work", "Validation Results"

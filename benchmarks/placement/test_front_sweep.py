@@ -10,7 +10,7 @@ import pytest
 
 from harness import Metric, Optimization, Requires
 from harness.placement import exact_front, read_problem, stage_table
-from harness.placement.exact_gain import different_corners, highs_oracle
+from harness.placement.trials.exact_gain import different_corners, highs_oracle
 
 OPTIMIZATION = Optimization(
     name="front_sweep",

@@ -11,7 +11,7 @@ import pytest
 
 from harness import Arm, Metric, Optimization, Requires
 from harness.placement import DOCUMENTED, Goal, exact_front, read_problem, solve, stage_table
-from harness.placement.methods import Search
+from harness.placement.documented.methods import Search
 
 
 def plans(found, front, usd_per_hour):

@@ -10,7 +10,7 @@ import pytest
 
 from harness import Metric, Optimization, Requires
 from harness.placement import fine_sizes
-from harness.placement.pool_losses import (
+from harness.placement.trials.pool_losses import (
     ELEVEN_SIZES,
     FOUR_SIZES,
     costs_of_sizes,

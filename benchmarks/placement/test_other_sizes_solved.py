@@ -10,8 +10,8 @@ import pytest
 
 from harness import Arm, Metric, Optimization, Requires
 from harness.placement import fine_sizes, read_problem
-from harness.placement.pool_losses import ELEVEN_SIZES, FOUR_SIZES
-from harness.placement.size_rules import loss_against, loss_against_every_size, size_model, solve_model
+from harness.placement.trials.pool_losses import ELEVEN_SIZES, FOUR_SIZES
+from harness.placement.trials.size_rules import loss_against, loss_against_every_size, size_model, solve_model
 
 OPTIMIZATION = Optimization(
     name="other_segment_sizes_solved",

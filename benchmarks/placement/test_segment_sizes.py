@@ -14,7 +14,7 @@ import pytest
 
 from harness import Arm, Claim, Metric, Optimization, Requires
 from harness.placement import coarse_sizes, fine_sizes, read_problem
-from harness.placement.size_rules import loss_against, loss_against_every_size, size_model, solve_model
+from harness.placement.trials.size_rules import loss_against, loss_against_every_size, size_model, solve_model
 
 TEXT = "placement-optimization-summary.md"
 SIZES, LOSS = f"{TEXT}, Coarse Layer Quantization", f"{TEXT}, Trade-offs"

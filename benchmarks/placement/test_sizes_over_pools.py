@@ -10,7 +10,7 @@ from math import inf
 
 from harness import Claim, Metric, Optimization, Requires
 from harness.placement import coarse_sizes, fine_sizes
-from harness.placement.pool_losses import costs_of_sizes, hundred_pools, loss_metrics
+from harness.placement.trials.pool_losses import costs_of_sizes, hundred_pools, loss_metrics
 
 TEXT = "placement-optimization-summary.md"
 LESS, RARE, OPTIMAL = "<5% quality loss", "Might miss 1-2% better solution in rare cases", "95-98% of optimal"

@@ -12,8 +12,8 @@ import pytest
 
 from harness import Claim, Metric, Optimization, Requires
 from harness.placement import CORRECTED, DOCUMENTED, read_problem
-from harness.placement.enumeration import enumeration
-from harness.placement.methods import Search, weighted
+from harness.placement.documented.enumeration import enumeration
+from harness.placement.documented.methods import Search, weighted
 
 TEXT = "placement-optimization-summary.md"
 COMPARED = f"{TEXT}, Compare Methods"

@@ -11,9 +11,9 @@ import pytest
 
 from harness import Claim, Optimization, Requires
 from harness.placement import read_problem
-from harness.placement.budget_rules import costs_of_budgets, costs_of_weight
-from harness.placement.budgets import COARSE_FACTORS
-from harness.placement.pool_losses import hundred_pools, loss_metrics
+from harness.placement.documented.budgets import COARSE_FACTORS
+from harness.placement.trials.budget_rules import costs_of_budgets, costs_of_weight
+from harness.placement.trials.pool_losses import hundred_pools, loss_metrics
 
 TEXT = "placement-optimization-summary.md"
 COMPARED, FAST = f"{TEXT}, Compare Methods", f"{TEXT}, Weighted Approximation"

@@ -1,12 +1,12 @@
 """Which GPUs serve which layers, at what tensor-parallel degree, for how much money."""
 
-from harness.placement.connections import count_connections
-from harness.placement.front import exact_front
-from harness.placement.milp import Goal, build_model, solve
+from harness.placement.documented.connections import count_connections
+from harness.placement.documented.milp import Goal, build_model, solve
+from harness.placement.exact.front import exact_front
+from harness.placement.exact.ratio import cheapest_token
+from harness.placement.inputs.reader import read_problem
 from harness.placement.plan import Plan, verify_plan
 from harness.placement.problem import Problem
-from harness.placement.ratio import cheapest_token
-from harness.placement.reader import read_problem
 from harness.placement.segments import (
     CORRECTED,
     DOCUMENTED,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -53,6 +54,13 @@ class Config:
     def budget_usd_per_hour(self) -> float:
         """The most a plan may cost per hour; infinite when the config sets no budget."""
         return self.max_hourly_cost if self.max_hourly_cost < NO_BUDGET_USD_PER_HOUR else float("inf")
+
+
+def tokens_per_s_per_usd(cost_weight: float, config: Config) -> float:
+    """What a USD/h is worth in tokens/s: w / (1 - w) after both are normalised; infinite at weight 1."""
+    if cost_weight == 1:
+        return math.inf
+    return cost_weight / (1 - cost_weight) * config.throughput_normalization / config.cost_normalization
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,15 @@ def all_sizes(layers: int) -> tuple[int, ...]:
     return tuple(range(1, layers + 1))
 
 
+def default_sizes(problem: Problem, rules: Rules) -> tuple[int, ...]:
+    """The config's own sizes; else every size, or the coarse ones under the documented rules.
+
+    The latter only while `enable_segment_quantization` is on.
+    """
+    coarse = rules == DOCUMENTED and problem.config.enable_segment_quantization
+    return problem.config.segment_sizes or (coarse_sizes if coarse else all_sizes)(problem.layers)
+
+
 def tp_degrees(gpu: GpuType, rules: Rules) -> tuple[int, ...]:
     """Tensor-parallel degrees that this type's GPUs can form."""
     return tuple(

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from harness.placement.inputs.reader import read_problem
 from harness.placement.problem import Config, GpuType, Problem
 from harness.placement.rates import stage_memory_gb, stage_rates
-from harness.placement.reader import read_problem
 from harness.placement.stages import Choice, StageTable
 
 # the long form of the proofs: --hypothesis-profile=full

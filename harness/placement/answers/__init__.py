@@ -1,0 +1,1 @@
+"""Questions, their answers, and the check of answers given earlier."""

@@ -1,0 +1,1 @@
+"""The exact method: fronts, the cheapest token, its proof, limits and links."""

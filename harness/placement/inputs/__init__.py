@@ -1,0 +1,1 @@
+"""Problems and rates from files, from known models and from seeds."""

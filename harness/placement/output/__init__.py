@@ -1,0 +1,1 @@
+"""Answers as text, JSON, drawings and launch scripts."""

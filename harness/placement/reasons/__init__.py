@@ -1,0 +1,1 @@
+"""Why this plan, what if, and why there is none."""

@@ -1,0 +1,1 @@
+"""Integer programs and HiGHS, which solves them."""
