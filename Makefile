@@ -2,7 +2,7 @@
 # Other extras: make install EXTRA=models   (several: EXTRA="models detection")
 
 .DEFAULT_GOAL := help
-.PHONY: help test bench selftest doctor lint install flash-attn lock clean
+.PHONY: help test prove bench selftest doctor lint install flash-attn lock clean
 
 CANDIDATES := python3 python3.13 python3.12 python3.11
 # Prints the version and a checksum of this folder: a venv is good for one Python in one place.
@@ -37,11 +37,15 @@ endif
 SETUP := $(READY) $(wildcard .venv/extra-*)
 
 help:
-	@echo "make test | bench | selftest | doctor | lint | install EXTRA=NAME | lock"
+	@echo "make test | prove | bench | selftest | doctor | lint | install EXTRA=NAME | lock"
 	@echo "extras: $(EXTRAS)"
 
 test: $(SETUP)
 	$(BIN)/pytest $(TEST_ARGS)
+
+# the exact placement solver against brute force, 4,000 random instances of each kind
+prove: $(SETUP)
+	$(BIN)/pytest tests/placement/exact --hypothesis-profile=full
 
 bench: $(SETUP)
 	$(BIN)/pytest benchmarks -m "cpu and not slow" $(BENCH_ARGS)

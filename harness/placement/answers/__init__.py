@@ -1,1 +1,1 @@
-"""Questions, their answers, and the check of answers given earlier."""
+"""Questions and their answers."""

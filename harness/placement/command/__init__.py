@@ -1,1 +1,1 @@
-"""The command `harness place`."""
+"""The command `harness place`, and the check of documents it wrote earlier."""

@@ -10,8 +10,8 @@ from pathlib import Path
 from harness.errors import EXIT_DONE, EXIT_INFEASIBLE, EXIT_PARTLY_DONE, HarnessError
 from harness.placement.answers.answer import Answer, NoPlanError, answer, no_plan
 from harness.placement.answers.question import Question, sizes_of
-from harness.placement.answers.recheck import check_answer, check_document
-from harness.placement.answers.result_document import read_document
+from harness.placement.command.recheck import check_answer, check_document
+from harness.placement.command.result_document import read_document
 from harness.placement.documented.audit import audit
 from harness.placement.documented.enumeration import compare, enumeration
 from harness.placement.documented.methods import Search, weighted

@@ -326,7 +326,9 @@ def test_without_a_folder_the_command_asks_for_one(place: Harness) -> None:
 def documented() -> list[str]:
     """The `harness place` commands of the page, those with placeholders left out."""
     blocks = re.findall(r"^```bash\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
-    lines = [line.partition("harness place ")[2] for line in "".join(blocks).splitlines()]
+    lines = [
+        line.partition("harness place ")[2] for line in "".join(blocks).splitlines() if "harness" in line
+    ]
     return [line for line in lines if not re.search(r"\b[A-Z]{3,}\b", line)]
 
 

@@ -12,8 +12,8 @@ import pytest
 from harness.errors import HarnessError
 from harness.placement.answers.answer import answer
 from harness.placement.answers.question import Question
-from harness.placement.answers.recheck import check_document
-from harness.placement.answers.result_document import read_document
+from harness.placement.command.recheck import check_document
+from harness.placement.command.result_document import read_document
 from harness.placement.output.report import document
 from harness.placement.problem import Problem
 from harness.placement.rates import DOCUMENTED_RATES

@@ -10,7 +10,7 @@ from typing import Any
 from harness.errors import EXIT_INFRASTRUCTURE, HarnessError
 from harness.placement.answers.answer import Answer, answer
 from harness.placement.answers.question import Question
-from harness.placement.answers.result_document import Result, read_result
+from harness.placement.command.result_document import Result, read_result
 from harness.placement.exact.certificate import check_certificate, check_front, check_point
 from harness.placement.exact.cheapest import cheapest_choice
 from harness.placement.exact.front import Front, FrontPoint, usd_of
