@@ -102,13 +102,12 @@ def stage_sizes(
     rules: Rules,
     rates: RateModel = DOCUMENTED_RATES,
 ) -> tuple[int, ...]:
-    """The sizes that a stage on `tp` GPUs of this type may have: memory, floors and rates allow them."""
+    """The sizes that a stage on `tp` GPUs of this type may have: memory and the floors allow them."""
     fewest, most = rates.layer_range(problem.config, gpu, tp)
     if rules.one_layer_always_fits:
         most = max(most, 1)
     fewest = max(fewest, problem.config.min_layers_per_stage)
-    rate = rates.tokens_per_s(problem.config, gpu, tp)
-    return tuple(sorted({size for size in sizes if fewest <= size <= most and rate[size] > 0}))
+    return tuple(sorted({size for size in sizes if fewest <= size <= most}))
 
 
 def documented_big_m(problem: Problem, index: int, sizes: Iterable[int], rates: RateModel) -> float:
@@ -175,8 +174,10 @@ def _class_segments(
     """Segments of one (type, TP): the cross product of its groups with its (size, start) pairs."""
     gpu = problem.pool[index]
     groups = gpu.count // tp
+    by_layers = model.tokens_per_s(problem.config, gpu, tp)
+    sizes = tuple(size for size in sizes if by_layers[size] > 0)
+    rates = by_layers[list(sizes)]
     counts = np.array([problem.layers - size + 1 for size in sizes], dtype=np.intp)
-    rates = model.tokens_per_s(problem.config, gpu, tp)[list(sizes)]
     per_group = int(counts.sum())
     part = np.empty((groups, per_group), SEGMENT)
     part["type"], part["tp"] = index, tp
