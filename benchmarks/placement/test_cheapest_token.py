@@ -15,7 +15,7 @@ OPTIMIZATION = Optimization(
     name="cheapest_token",
     title="The cheapest token alone instead of the whole front",
     metrics=(
-        Metric("proof_time", "s", gate="paired", floor=0.05),
+        Metric("proof_time", "s", gate="paired", floor=0.25),  # array code shifts by 10 % between runs
         Metric("floors_searched", "floors", gate="exact", value=lambda proven: proven.searched),
         Metric("usd_per_token_excess", "ratio", gate="bounded", compare=excess, limit=0),
         Metric("proof_faults", "faults", gate="bounded", compare=proof_faults, limit=0),

@@ -19,7 +19,7 @@ OPTIMIZATION = Optimization(
     name="easiest_budget",
     title="The exact method instead of the documented program's easiest budget",
     metrics=(
-        Metric("solve_time", "s", gate="paired", floor=0.1),  # search paths vary with the machine
+        Metric("solve_time", "s", gate="paired", floor=0.25),  # array code shifts by 10 % between runs
         Metric("usd_per_token_excess", "ratio", gate="bounded", compare=excess, limit=0),
         Metric("proof_faults", "faults", gate="bounded", compare=proof_faults, limit=0),
     ),

@@ -16,7 +16,7 @@ OPTIMIZATION = Optimization(
     name="front_sweep",
     title="The front by a sweep instead of a MILP for each floor",
     metrics=(
-        Metric("front_time", "s", gate="paired", floor=0.05),
+        Metric("front_time", "s", gate="paired", floor=0.25),  # array code shifts by 10 % between runs
         Metric("different_corners", "corners", gate="bounded", compare=different_corners, limit=0),
     ),
     requires=Requires(kind="host"),

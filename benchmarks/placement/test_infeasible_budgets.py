@@ -22,7 +22,7 @@ OPTIMIZATION = Optimization(
     name="infeasible_budgets",
     title="The exact front instead of the documented program, where a budget buys nothing",
     metrics=(
-        Metric("solve_time", "s", gate="paired", floor=0.1),  # search paths vary with the machine
+        Metric("solve_time", "s", gate="paired", floor=0.25),  # array code shifts by 10 % between runs
         Metric("plans", "plans", gate="bounded", compare=partial(plans, usd_per_hour=1.8), limit=0),
     ),
     requires=Requires(kind="host"),
