@@ -27,6 +27,7 @@ def method_document(result: MethodResult) -> report.Document:
         "interrupted": result.interrupted,
         "solves": [_solve_document(solve) for solve in result.solves],
         "max_cost_per_token": result.target_usd_per_token,
+        "competitive_plans": len(result.competitive),
         "warnings": list(result.warnings),
     }
 
@@ -69,6 +70,9 @@ def method_text(result: MethodResult, heading: str) -> str:
     else:
         lines += [f"{result.method}: no plan found", ""]
     lines += solve_lines(result)
+    plans = sum(solve.plan is not None for solve in result.solves)
+    target = f"{result.target_usd_per_token:.4g} USD per token (max_cost_per_token)"
+    lines.append(f"{len(result.competitive)} of {numbers.several(plans, 'plan')} cost at most {target}")
     if result.interrupted:
         lines.append(_interrupted(result.best is not None))
     return "\n".join([*lines, *(f"warning: {warning}" for warning in result.warnings)]) + "\n"

@@ -342,6 +342,21 @@ def test_the_commands_of_the_page_answer(
     assert (done.code, done.err) == (0, "")
 
 
+@pytest.mark.parametrize(("target", "competitive"), [("0.002", 6), ("4.1e-8", 3), ("1e-9", 0)])
+def test_plans_above_the_target_are_not_competitive(
+    place: Harness, tmp_path: Path, target: str, competitive: int
+) -> None:
+    problem = Path(shutil.copytree(FIXTURES / "small", tmp_path / "problem"))
+    config = problem / "config.csv"
+    config.write_text(re.sub(r"max_cost_per_token,.*", f"max_cost_per_token,{target}", config.read_text()))
+    done = place("--config-dir", str(problem), "--method", "enumeration")
+    found = place("--config-dir", str(problem), "--method", "enumeration", "--json").json
+    costs = [solve["usd_per_million_tokens"] for solve in found["solves"] if solve["usd_per_million_tokens"]]
+    assert found["competitive_plans"] == sum(cost <= float(target) * 1e6 for cost in costs) == competitive
+    assert f"{competitive} of {len(costs)} plans cost at most" in done.out
+    assert ("target too aggressive" in done.out) == (competitive == 0)
+
+
 def test_the_page_shows_what_the_command_prints(place: Harness) -> None:
     (shown,) = re.findall(r"^```text\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
     assert place(*at("medium")).out.startswith(shown)
