@@ -78,7 +78,8 @@ def test_the_methods_as_text(place: Harness) -> None:
     lines = place(*at("small"), "--method", "enumeration").out.splitlines()
     assert lines[2].startswith("enumeration: 0.0403298 USD per million tokens, 0.60 USD/h")
     (head,) = [i for i, line in enumerate(lines) if line.split()[:2] == ["budget", "weight"]]
-    assert len(lines[head + 1 :]) == 10
+    assert len(lines[head + 1 :]) == 10 + 1
+    assert lines[-1] == "6 of 6 plans cost at most 0.002 USD per token (max_cost_per_token)"
     assert lines[head + 1].split()[:4] == ["*", "none", "0.95", "optimal"]
 
 
