@@ -101,25 +101,35 @@ def trial(workload: Workload, planted: float, clock: Clock, seed: int) -> Findin
     return findings(_OPTIMIZATION, recording, plan, "selftest", clock)[0]
 
 
-def rig_overhead(pairs: int = 7, rounds: int = 100) -> float:
-    """CPU time of measured rounds over that of a bare loop with the same calls, less 1; median of pairs."""
-    calls = 0
+def rig_overhead(rounds: int = 200) -> float:
+    """CPU time of measured rounds beside that of the arms themselves, as a share of the latter.
 
-    def arm() -> int:
-        nonlocal calls
-        calls += 1
-        return count_up(50_000)
+    Both are taken from the same rounds, since a loop timed before or after them meets another machine.
+    """
+    own, steps = 0.0, _steps_of_2_ms()
 
-    ratios = []
-    plan = Plan(budget_s=60.0, max_rounds=rounds)
-    for _ in range(pairs):
-        calls = 0
-        with ready_pair(Arm(arm), Arm(arm), (METRIC,), "thread") as pair:
-            began = time.process_time()
-            record(pair, plan, lambda so_far, confidence: False)
-            measured = time.process_time() - began
+    def arm() -> None:
+        nonlocal own
         began = time.process_time()
-        for _ in range(calls):
-            arm()
-        ratios.append(measured / (time.process_time() - began))
-    return float(np.median(ratios)) - 1.0
+        count_up(steps)
+        own += time.process_time() - began
+
+    def overhead(some: int) -> float:
+        nonlocal own
+        with ready_pair(Arm(arm), Arm(arm), (METRIC,), "thread") as pair:
+            own, began = 0.0, time.process_time()
+            record(pair, Plan(budget_s=60.0, max_rounds=some), lambda so_far, confidence: False)
+            return (time.process_time() - began) / own - 1.0
+
+    overhead(30)  # what the first rounds of a process import is paid once, not per arm
+    return overhead(rounds)
+
+
+def _steps_of_2_ms() -> int:
+    """How far this machine counts in 2 ms: the same arm everywhere, on slow and on fast processors."""
+    took = []
+    for _ in range(20):
+        began = time.process_time()
+        count_up(50_000)
+        took.append(time.process_time() - began)
+    return int(50_000 * 2e-3 / float(np.median(took)))
