@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SYSTEMS = {"prompts", "detection", "extraction", "placement"}
-BELOW_SYSTEMS = {"errors", "measure", "hardware", "engines", "costmodel", "render"}
+BELOW_SYSTEMS = {"errors", "measure", "hardware", "engines", "models", "costmodel", "render"}
 
 # room -> what else of ours it may import; a longer name narrows it to that module
 ROOMS = {
@@ -20,6 +20,7 @@ ROOMS = {
     "render": {"errors", "measure.spec", "measure.outcome", "results.records", "results.frames"},
     "engines": {"errors", "measure", "hardware"},
     "costmodel": {"errors", "measure", "hardware", "engines.protocol"},
+    "models": {"errors", "measure", "hardware", "engines", "render"},
     **dict.fromkeys(SYSTEMS, BELOW_SYSTEMS),
 }
 # the modules on top, each may import those before it and every room but the systems
@@ -43,7 +44,7 @@ NO_ROOM_FOR_FILES = {
 }
 # the kernel's counters are files under /proc
 READS_PROC = {"measure.probes"}
-BENCHMARKS_MAY_IMPORT = {"", "errors", "measure", "engines", "costmodel", *SYSTEMS}
+BENCHMARKS_MAY_IMPORT = {"", "errors", "measure", "engines", "models", "costmodel", *SYSTEMS}
 # inside placement: each folder may import those before it; the modules beside them come first
 PLACEMENT = (
     "solver", "exact", "inputs", "documented", "fleets", "reasons", "answers", "output", "command", "trials",

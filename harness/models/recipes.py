@@ -1,0 +1,83 @@
+"""How each shipped model is made: its task, shape and training schedule. training.py follows it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from harness.models.example import Example
+from harness.models.tasks import entities, fields
+
+# (randomness, whether training has only begun) -> one example
+Draw = Callable[[random.Random, bool], Example]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """One model. Steps: first `copy_steps` of random copies, then pools of examples, the first ones `early`.
+
+    The learning rate rises over `warmup` steps, holds, and falls linearly from `decay_from` (share of steps)
+    to 3 %. `lengths` bounds prefix + first turn, in tokens. `tags` are the labels of spans.
+    """
+
+    name: str
+    draw: Draw
+    corpus: Callable[[int, int], Iterator[str]]
+    tags: tuple[str, ...]
+    vocabulary: int
+    steps: int
+    lengths: tuple[int, int]
+    layers: int = 5
+    hidden: int = 256
+    intermediate: int = 512
+    heads: int = 4
+    kv_heads: int = 2
+    context_tokens: int = 2048
+    batch_tokens: int = 4096
+    learning_rate: float = 1.5e-3
+    warmup: int = 60
+    decay_from: float = 0.4
+    copy_steps: int = 200
+    early_pools: int = 12
+    tag_weight: float = 0.25
+    tokenizer_texts: int = 6000
+    seed: int = 1
+
+
+def _entities(r: random.Random, early: bool) -> Example:
+    if r.random() < (0.3 if early else 0.03):
+        return entities.copying(r)
+    return entities.example(r, "train", sentences=2 if early else 4)
+
+
+ENTITIES = Recipe(
+    name="entities",
+    draw=_entities,
+    corpus=entities.corpus,
+    tags=entities.TYPES,
+    vocabulary=512,
+    steps=7000,
+    lengths=(8, 320),
+)
+
+
+def _fields(r: random.Random, early: bool) -> Example:
+    if r.random() < (0.3 if early else 0.02):
+        return entities.copying(r)
+    return fields.example(r, "train", questions=10, length=(0, 0) if early else fields.LENGTH)
+
+
+FIELDS = Recipe(
+    name="fields",
+    draw=_fields,
+    corpus=fields.corpus,
+    tags=tuple(field.key for field in fields.FIELDS),
+    vocabulary=1024,
+    steps=6500,
+    lengths=(8, 560),
+    early_pools=2,
+    tokenizer_texts=1500,
+)
+
+RECIPES = {recipe.name: recipe for recipe in (ENTITIES, FIELDS)}

@@ -1,0 +1,224 @@
+"""Train one recipe, resumably: the same steps give the same weights, interrupted or not."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import HarnessError
+from harness.models.batches import IGNORED, Batch, encode, pool_batches, random_copies
+from harness.models.recipes import Recipe
+from harness.models.start import structured_start
+from harness.models.tokenizer import train_tokenizer
+
+if TYPE_CHECKING:
+    import torch
+
+STATE_FILE = "state.safetensors"
+# The tag head reads what the first two layers made of the text.
+TAG_LAYER = 2
+COPY_ROWS = 48
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One line of the training log."""
+
+    step: int
+    steps: int
+    loss: float
+    tag_loss: float
+    tokens_per_s: float
+
+
+def fingerprint(recipe: Recipe) -> str:
+    """Identifies what a saved state belongs to: everything in the recipe that is plain data."""
+    plain = {f.name: getattr(recipe, f.name) for f in fields(recipe) if f.name not in ("draw", "corpus")}
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
+
+
+class Trainer:
+    """Model, tag head, optimizer and place in the data of one run; `folder` holds its state between runs."""
+
+    def __init__(self, recipe: Recipe, folder: Path, threads: int) -> None:
+        import torch
+
+        torch.set_num_threads(threads)
+        torch.manual_seed(recipe.seed)
+        self.recipe = recipe
+        self.tokenizer = train_tokenizer(
+            recipe.corpus(recipe.seed, recipe.tokenizer_texts), recipe.vocabulary
+        )
+        self.model = new_model(recipe)
+        structured_start(self.model, recipe.seed)
+        self.tag_head = torch.nn.Linear(recipe.hidden, 1 + 2 * len(recipe.tags))
+        self._tag_ids = {tag: index for index, tag in enumerate(recipe.tags)}
+        self._optimizer = _optimizer(self.model, self.tag_head, recipe.learning_rate)
+        self._state = folder / STATE_FILE
+        self._step, self._pool, self._place = 0, 0, 0
+        folder.mkdir(parents=True, exist_ok=True)
+        if self._state.exists():
+            self._load()
+
+    def run(self, report: Callable[[Progress], None], every: int = 50, save_every: int = 250) -> None:
+        """Train to the last step; saves on the way, and on an interruption too."""
+        batches, started, tokens = self._batches(), time.monotonic(), 0
+        try:
+            while self._step < self.recipe.steps:
+                batch = self._copies() if self._step < self.recipe.copy_steps else next(batches)
+                loss, tag_loss = self._train_on(batch)
+                tokens += batch.ids.numel()
+                self._step += 1
+                if self._step % every == 0:
+                    rate = tokens / (time.monotonic() - started)
+                    report(Progress(self._step, self.recipe.steps, loss, tag_loss, rate))
+                if self._step % save_every == 0:
+                    self.save()
+        finally:
+            self.save()
+
+    def _copies(self) -> Batch:
+        import torch
+
+        generator = torch.Generator().manual_seed(self.recipe.seed * 1_000_003 + self._step)
+        return random_copies(generator, self.recipe.vocabulary, COPY_ROWS)
+
+    def _batches(self) -> Iterator[Batch]:
+        while True:
+            early = self._pool < self.recipe.early_pools
+            pool = pool_batches(
+                lambda r, early=early: self.recipe.draw(r, early),  # type: ignore[misc]
+                lambda example: encode(example, self.tokenizer, self._tag_ids),
+                f"{self.recipe.name} {self.recipe.seed} pool {self._pool}",
+                self.recipe.batch_tokens,
+                self.recipe.lengths,
+            )
+            while self._place < len(pool):
+                self._place += 1
+                yield pool[self._place - 1]
+            self._pool, self._place = self._pool + 1, 0
+
+    def _train_on(self, batch: Batch) -> tuple[float, float]:
+        import torch
+        from torch.nn.functional import cross_entropy
+
+        for group in self._optimizer.param_groups:
+            group["lr"] = _learning_rate(self.recipe, self._step)
+        with torch.autocast("cpu", torch.bfloat16):
+            out = self.model.model(
+                batch.ids,
+                attention_mask=batch.mask,
+                position_ids=batch.positions,
+                output_hidden_states=True,
+                use_cache=False,
+            )
+            wanted = batch.labels[:, 1:] != IGNORED
+            logits = self.model.lm_head(out.last_hidden_state[:, :-1][wanted])
+        answer_loss = cross_entropy(logits.float(), batch.labels[:, 1:][wanted])
+        tagged = batch.tags != IGNORED
+        tag_loss = torch.zeros(())
+        if tagged.any():
+            hidden = out.hidden_states[TAG_LAYER][tagged].float()
+            tag_loss = cross_entropy(self.tag_head(hidden), batch.tags[tagged])
+        self._optimizer.zero_grad()
+        (answer_loss + self.recipe.tag_weight * tag_loss).backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self._optimizer.step()
+        return answer_loss.item(), tag_loss.item()
+
+    def save(self) -> None:
+        """Write the whole state to one file, atomically; tensors and a few words, no pickle."""
+        from safetensors.torch import save_file
+
+        words = {"fingerprint": fingerprint(self.recipe), "step": str(self._step)}
+        words |= {"pool": str(self._pool), "place": str(self._place)}
+        partial = self._state.with_suffix(".partial")
+        save_file(self._tensors(), partial, metadata=words)
+        partial.replace(self._state)
+
+    def _tensors(self) -> dict[str, torch.Tensor]:
+        tensors = {}
+        for name, parameter in self._parameters():
+            tensors[f"value.{name}"] = parameter.detach().clone()
+            for key, value in self._optimizer.state.get(parameter, {}).items():
+                tensors[f"{key}.{name}"] = value.clone()
+        return tensors
+
+    def _parameters(self) -> Iterator[tuple[str, Any]]:
+        yield from self.model.named_parameters()
+        for name, parameter in self.tag_head.named_parameters():
+            yield f"tag_head.{name}", parameter
+
+    def _load(self) -> None:
+        import torch
+        from safetensors import safe_open
+
+        with safe_open(self._state, "pt") as file:
+            words = file.metadata()
+            if words["fingerprint"] != fingerprint(self.recipe):
+                raise HarnessError(
+                    f"the saved training state belongs to another recipe of {self.recipe.name}",
+                    where=str(self._state),
+                    next_step="delete it to start anew, or name another --work folder",
+                )
+            names = set(file.keys())
+            with torch.no_grad():
+                for name, parameter in self._parameters():
+                    parameter.copy_(file.get_tensor(f"value.{name}"))
+                    keys = [key for key in ("step", "exp_avg", "exp_avg_sq") if f"{key}.{name}" in names]
+                    state = {key: file.get_tensor(f"{key}.{name}") for key in keys}
+                    if state:
+                        self._optimizer.state[parameter] = state
+        self._step, self._pool, self._place = (int(words[key]) for key in ("step", "pool", "place"))
+
+    @property
+    def step(self) -> int:
+        """Steps done."""
+        return self._step
+
+
+def new_model(recipe: Recipe) -> Any:
+    """A Qwen2-shaped causal LM with random weights: q and k biases are what the structured start needs."""
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    config = Qwen2Config(
+        vocab_size=recipe.vocabulary,
+        hidden_size=recipe.hidden,
+        intermediate_size=recipe.intermediate,
+        num_hidden_layers=recipe.layers,
+        num_attention_heads=recipe.heads,
+        num_key_value_heads=recipe.kv_heads,
+        max_position_embeddings=recipe.context_tokens,
+        tie_word_embeddings=True,
+        bos_token_id=0,
+        eos_token_id=2,
+        pad_token_id=0,
+    )
+    return Qwen2ForCausalLM(config)
+
+
+def _optimizer(model: Any, tag_head: Any, learning_rate: float) -> Any:
+    import torch
+
+    matrices = [p for p in model.parameters() if p.dim() == 2]
+    vectors = [p for p in model.parameters() if p.dim() < 2]
+    groups = [
+        {"params": matrices, "weight_decay": 0.05},
+        {"params": [*vectors, *tag_head.parameters()], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=learning_rate, betas=(0.9, 0.98), fused=True)
+
+
+def _learning_rate(recipe: Recipe, step: int) -> float:
+    share = step / recipe.steps
+    falling = (
+        1.0
+        if share < recipe.decay_from
+        else max(0.03, 1 - (share - recipe.decay_from) / (1 - recipe.decay_from))
+    )
+    return recipe.learning_rate * min(1.0, (step + 1) / recipe.warmup) * falling
