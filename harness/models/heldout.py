@@ -7,9 +7,9 @@ from types import ModuleType
 from typing import NamedTuple
 
 from harness.models.example import Split, Turn, prompts
-from harness.models.tasks import entities, fields
+from harness.models.tasks import answers, entities, fields
 
-TASKS: dict[str, ModuleType] = {"entities": entities, "fields": fields}
+TASKS: dict[str, ModuleType] = {"entities": entities, "fields": fields, "answers": answers}
 
 
 class Prompt(NamedTuple):

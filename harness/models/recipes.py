@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from harness.models.example import Example
-from harness.models.tasks import entities, fields
+from harness.models.tasks import answers, entities, fields
 
 # (randomness, whether training has only begun) -> one example
 Draw = Callable[[random.Random, bool], Example]
@@ -65,7 +65,9 @@ ENTITIES = Recipe(
 def _fields(r: random.Random, early: bool) -> Example:
     if r.random() < (0.3 if early else 0.02):
         return entities.copying(r)
-    return fields.example(r, "train", questions=10, length=(0, 0) if early else fields.LENGTH)
+    if early:
+        return fields.example(r, "train", questions=8, length=(0, 0), stated=(2, 4), lookalikes=(0, 1))
+    return fields.example(r, "train", questions=10)
 
 
 FIELDS = Recipe(
@@ -76,8 +78,30 @@ FIELDS = Recipe(
     vocabulary=1024,
     steps=6500,
     lengths=(8, 560),
-    early_pools=2,
+    early_pools=3,
     tokenizer_texts=1500,
 )
 
-RECIPES = {recipe.name: recipe for recipe in (ENTITIES, FIELDS)}
+
+_COPIES_ONLY = answers.Mixture(
+    closed_book_share=0, agreeing_share=0, conflict_share=0, unanswerable_share=0, bare_share=0
+)
+_QUESTIONS = 8
+
+
+def _answers(r: random.Random, early: bool) -> Example:
+    return answers.example(r, "train", _COPIES_ONLY if early else answers.Mixture(), _QUESTIONS)
+
+
+ANSWERS = Recipe(
+    name="answers",
+    draw=_answers,
+    corpus=answers.corpus,
+    tags=answers.LABELS,
+    vocabulary=1024,
+    steps=2400,
+    lengths=(8, 320),
+    early_pools=4,
+)
+
+RECIPES = {recipe.name: recipe for recipe in (ENTITIES, FIELDS, ANSWERS)}

@@ -37,9 +37,10 @@ class Progress:
 
 
 def fingerprint(recipe: Recipe) -> str:
-    """Identifies what a saved state belongs to: everything in the recipe that is plain data."""
+    """Identifies what a saved state belongs to: the recipe's plain data, and a sample of its texts."""
     plain = {f.name: getattr(recipe, f.name) for f in fields(recipe) if f.name not in ("draw", "corpus")}
-    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
+    known = [plain, *recipe.corpus(recipe.seed, 50)]
+    return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:16]
 
 
 class Trainer:
