@@ -68,7 +68,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser(asked: str) -> argparse.ArgumentParser:
-    """All commands; `place`, whose options come with its solvers, in full only where it is asked for."""
+    """All commands; those that bring a system or an engine along, in full only where they are asked for."""
     parser = _Parser(prog="harness", description="Before/after benchmarks of LLM optimizations.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -98,6 +98,19 @@ def _parser(asked: str) -> argparse.ArgumentParser:
         from harness.placement.command.place import add_options
 
         add_options(place)
+
+    serve = commands.add_parser("serve", help="an OpenAI-compatible server on this machine")
+    if asked == "serve":
+        from harness.engines.serve import add_options as add_serve_options
+        from harness.models.serving import served_file
+
+        add_serve_options(serve, served_file)
+
+    models = commands.add_parser("models", help="train, export, quantize, verify and compare small models")
+    if asked == "models":
+        from harness.models.command import add_options as add_models_options
+
+        add_models_options(models)
 
     for command in (report, compare):
         command.add_argument(

@@ -88,6 +88,18 @@ def collate(examples: Sequence[Encoded]) -> Batch:
     )
 
 
+def on_device(batch: Batch, device: str) -> Batch:
+    """The batch where the model is."""
+    mask = None if batch.mask is None else batch.mask.to(device)
+    return Batch(
+        ids=batch.ids.to(device),
+        positions=batch.positions.to(device),
+        labels=batch.labels.to(device),
+        tags=batch.tags.to(device),
+        mask=mask,
+    )
+
+
 def pool_batches(
     draw: Callable[[random.Random], Example],
     encode_one: Callable[[Example], Encoded],

@@ -126,10 +126,10 @@ def save_checkpoint(model: Any, tokenizer: Any, chat_template: str, folder: Path
 
     from harness.models.example import END, PAD
 
-    names = tensor_shapes(read_shape(model.config.to_dict(), "the model's config"))
+    config = model.config.to_dict() | {"architectures": [type(model).__name__], "dtype": "bfloat16"}
+    names = tensor_shapes(read_shape(config, str(folder / CONFIG)))
     state = model.state_dict()
     tensors = {name: state[name].detach().to(torch.bfloat16).contiguous() for name in names}
-    config = json.loads(model.config.to_json_string(use_diff=False)) | {"dtype": "bfloat16"}
     words = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "eos_token": END,

@@ -101,6 +101,7 @@ def _stored(tensor: torch.Tensor, precision: Float, name: str) -> tuple[np.ndarr
         return gguf.quants.quantize(values, kind), kind
     if np.abs(values).max() > _LARGEST_F16:
         raise HarnessError(
-            f"{name} has a value above {_LARGEST_F16:g}, the largest of f16", next_step="export as bf16 or f32"
+            f"{name} has a value above {_LARGEST_F16:g}, the largest of f16",
+            next_step="export as bf16 or f32",
         )
     return values.astype(np.float16), gguf.GGMLQuantizationType.F16

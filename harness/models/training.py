@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError
-from harness.models.batches import IGNORED, Batch, encode, pool_batches, random_copies
+from harness.models.batches import IGNORED, Batch, encode, on_device, pool_batches, random_copies
 from harness.models.recipes import Recipe
 from harness.models.start import structured_start
 from harness.models.tokenizer import train_tokenizer
@@ -38,15 +38,19 @@ class Progress:
 
 def fingerprint(recipe: Recipe) -> str:
     """Identifies what a saved state belongs to: the recipe's plain data, and a sample of its texts."""
-    plain = {f.name: getattr(recipe, f.name) for f in fields(recipe) if f.name not in ("draw", "corpus")}
-    known = [plain, *recipe.corpus(recipe.seed, 50)]
+    known = [plain_data(recipe), *recipe.corpus(recipe.seed, 50)]
     return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def plain_data(recipe: Recipe) -> dict[str, Any]:
+    """All of a recipe but its functions."""
+    return {f.name: getattr(recipe, f.name) for f in fields(recipe) if f.name not in ("draw", "corpus")}
 
 
 class Trainer:
     """Model, tag head, optimizer and place in the data of one run; `folder` holds its state between runs."""
 
-    def __init__(self, recipe: Recipe, folder: Path, threads: int) -> None:
+    def __init__(self, recipe: Recipe, folder: Path, threads: int, device: str = "cpu") -> None:
         import torch
 
         torch.set_num_threads(threads)
@@ -58,6 +62,9 @@ class Trainer:
         self.model = new_model(recipe)
         structured_start(self.model, recipe.seed)
         self.tag_head = torch.nn.Linear(recipe.hidden, 1 + 2 * len(recipe.tags))
+        self.model.to(device)
+        self.tag_head.to(device)
+        self._device = device
         self._tag_ids = {tag: index for index, tag in enumerate(recipe.tags)}
         self._optimizer = _optimizer(self.model, self.tag_head, recipe.learning_rate)
         self._state = folder / STATE_FILE
@@ -108,9 +115,10 @@ class Trainer:
         import torch
         from torch.nn.functional import cross_entropy
 
+        batch = on_device(batch, self._device)
         for group in self._optimizer.param_groups:
             group["lr"] = _learning_rate(self.recipe, self._step)
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(self._device, torch.bfloat16):
             out = self.model.model(
                 batch.ids,
                 attention_mask=batch.mask,
@@ -122,7 +130,7 @@ class Trainer:
             logits = self.model.lm_head(out.last_hidden_state[:, :-1][wanted])
         answer_loss = cross_entropy(logits.float(), batch.labels[:, 1:][wanted])
         tagged = batch.tags != IGNORED
-        tag_loss = torch.zeros(())
+        tag_loss = torch.zeros((), device=self._device)
         if tagged.any():
             hidden = out.hidden_states[TAG_LAYER][tagged].float()
             tag_loss = cross_entropy(self.tag_head(hidden), batch.tags[tagged])

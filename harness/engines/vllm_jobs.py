@@ -1,0 +1,188 @@
+"""One request inside vLLM: what goes in and what becomes of what comes out."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from harness.engines.protocol import (
+    Completion,
+    EngineFailure,
+    FinishReason,
+    Piece,
+    Sampling,
+    Ticket,
+)
+from harness.errors import HarnessError
+
+
+class Job(Protocol):
+    """Takes what the steps make for it, and ends well, stopped or failed. `params` are vLLM's."""
+
+    prompt: Sequence[int]
+    params: Any
+
+    @property
+    def stop_reason(self) -> FinishReason | None:
+        """Why its caller does not want it any more, or None."""
+        ...
+
+    def take(self, output: Any) -> None:
+        """One `RequestOutput`: what a step added."""
+        ...
+
+    def stop(self, reason: FinishReason) -> None:
+        """End it with what there is."""
+        ...
+
+    def fail(self, error: Exception) -> None:
+        """End it with an error."""
+        ...
+
+
+@dataclass(slots=True)
+class Generation:
+    """A ticket and its tokens so far."""
+
+    prompt: Sequence[int]
+    params: Any
+    ticket: Ticket
+    parts: list[str] = field(default_factory=list)
+    token_ids: list[int] = field(default_factory=list)
+    cached_tokens: int = 0
+
+    @property
+    def stop_reason(self) -> FinishReason | None:
+        return self.ticket.stop_reason
+
+    def take(self, output: Any) -> None:
+        made = output.outputs[0]
+        self.cached_tokens = output.num_cached_tokens or 0
+        self.parts.append(made.text)
+        self.token_ids.extend(made.token_ids)
+        if made.text or made.token_ids:
+            self.ticket.put(Piece(made.text, tuple(made.token_ids)))
+        if not output.finished:
+            return
+        if made.finish_reason in ("stop", "length"):
+            self.stop(made.finish_reason)
+        else:
+            self.fail(EngineFailure(f"vLLM ended the request with {made.finish_reason!r}", retryable=True))
+
+    def stop(self, reason: FinishReason) -> None:
+        self.ticket.finish(
+            Completion(
+                text="".join(self.parts),
+                token_ids=tuple(self.token_ids),
+                prompt_tokens=len(self.prompt),
+                completion_tokens=len(self.token_ids),
+                finish_reason=reason,
+                timings=self.ticket.timings(),
+                cached_tokens=self.cached_tokens,
+            )
+        )
+
+    def fail(self, error: Exception) -> None:
+        self.ticket.fail(error)
+
+
+@dataclass(slots=True)
+class Scoring:
+    """One teacher-forced pass; its result is vLLM's whole output."""
+
+    prompt: Sequence[int]
+    params: Any
+    result: Future[Any] = field(default_factory=Future)
+
+    @property
+    def stop_reason(self) -> FinishReason | None:
+        return None
+
+    def take(self, output: Any) -> None:
+        self.result.set_result(output)
+
+    def stop(self, reason: FinishReason) -> None:
+        raise AssertionError("a scoring has no ticket that could stop it")
+
+    def fail(self, error: Exception) -> None:
+        self.result.set_exception(error)
+
+
+def add(core: Any, number: str, job: Job) -> None:
+    """Hand the job to vLLM's engine; raises HarnessError when vLLM refuses it."""
+    inputs = importlib.import_module("vllm.inputs.engine")
+    dead = importlib.import_module("vllm.exceptions").VLLMServerError
+    try:
+        core.add_request(number, inputs.tokens_input(list(job.prompt)), job.params)
+    except dead:
+        raise
+    except Exception as error:
+        raise HarnessError(f"vLLM refuses the request: {error}") from error
+
+
+def sampling_params(sampling: Sampling, room: int) -> Any:
+    """vLLM's SamplingParams, at most `room` tokens; HarnessError when vLLM refuses them.
+
+    Greedy ones have no seed, which would cost a random generator per request.
+    """
+    if sampling.schema is not None and sampling.grammar:
+        raise HarnessError("a request can have a schema or a grammar, not both")
+    vllm = importlib.import_module("vllm.sampling_params")
+    constraint = None
+    try:
+        if sampling.schema is not None:
+            constraint = vllm.StructuredOutputsParams(json=dict(sampling.schema))
+        elif sampling.grammar:
+            constraint = vllm.StructuredOutputsParams(grammar=sampling.grammar)
+        return vllm.SamplingParams(
+            max_tokens=min(sampling.max_tokens, room),
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            top_k=sampling.top_k,
+            min_p=sampling.min_p,
+            seed=sampling.seed if sampling.temperature > 0 else None,
+            stop=list(sampling.stop),
+            ignore_eos=sampling.ignore_eos,
+            output_kind=vllm.RequestOutputKind.DELTA,
+            structured_outputs=constraint,
+        )
+    except Exception as error:
+        raise HarnessError(f"vLLM refuses the sampling: {error}") from error
+
+
+def scoring_params() -> Any:
+    """Scores of every token at every position; one token has to be generated, for the last row."""
+    vllm = importlib.import_module("vllm.sampling_params")
+    return vllm.SamplingParams(
+        max_tokens=1,
+        temperature=0.0,
+        prompt_logprobs=-1,
+        logprobs=-1,
+        flat_logprobs=True,
+        detokenize=False,
+        output_kind=vllm.RequestOutputKind.FINAL_ONLY,
+    )
+
+
+def logits(output: Any, vocabulary: int) -> Any:
+    """Float32 [tokens, vocabulary] from vLLM's flat lists, whose entries come sorted by value.
+
+    The prompt's scores have an empty entry for the first token; the last row is the generated token's.
+    """
+    import numpy as np
+
+    rows = [
+        (flat, start, end)
+        for flat in (output.prompt_logprobs, output.outputs[0].logprobs)
+        for start, end in zip(flat.start_indices, flat.end_indices, strict=True)
+        if start < end
+    ]
+    table = np.full((len(rows), vocabulary), np.nan, dtype=np.float32)
+    for row, (flat, start, end) in zip(table, rows, strict=True):
+        row[flat.token_ids[start:end]] = flat.logprobs[start:end]
+    if np.isnan(table).any():
+        raise EngineFailure("vLLM did not hand over the logits of the whole vocabulary")
+    return table

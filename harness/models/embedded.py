@@ -1,0 +1,36 @@
+"""Where the models that the project ships are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.errors import HarnessError
+
+FOLDER = Path("fixtures/models")
+DEFAULT = "entities"
+
+
+def project_root() -> Path:
+    """The project's folder: the nearest one from here upwards with the shipped models, else the checkout's."""
+    here = Path.cwd()
+    found = (folder for folder in (here, *here.parents) if (folder / FOLDER).is_dir())
+    return next(found, Path(__file__).resolve().parents[2])
+
+
+def folder_of(name: str, root: Path) -> Path:
+    """The folder of a shipped model."""
+    return root / FOLDER / name
+
+
+def model_folder(name_or_path: str) -> Path:
+    """A shipped model by name, or any folder by path; raises HarnessError when there is neither."""
+    shipped = folder_of(name_or_path, project_root())
+    for folder in (shipped, Path(name_or_path)):
+        if (folder / "config.json").is_file():
+            return folder
+    names = sorted(path.parent.name for path in (project_root() / FOLDER).glob("*/config.json"))
+    raise HarnessError(
+        f"no model {name_or_path!r}",
+        allowed=f"{', '.join(names)}, or a checkpoint folder",
+        next_step="git checkout -- fixtures/models brings the shipped ones back",
+    )

@@ -1,0 +1,59 @@
+"""`harness models train`: from a recipe to a folder of weights with its manifest."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from harness.errors import EXIT_DONE, HarnessError
+from harness.models import embedded
+from harness.models.recipes import RECIPES
+from harness.models.training import Progress, Trainer
+
+PROMPTS = 500
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of `harness models train`, and what runs it."""
+    parser.add_argument("name", choices=sorted(RECIPES), help="which model")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder for the weights [the embedded model's]"
+    )
+    parser.add_argument(
+        "--work", type=Path, metavar="DIR", help="folder of the resumable state [build/models]"
+    )
+    parser.add_argument("--threads", type=int, default=2, metavar="N", help="CPU threads [2]")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train, write, measure held-out scores, write the manifest. Interrupted, it goes on from its state."""
+    from harness.models.checkpoint import save_checkpoint
+    from harness.models.manifest import manifest_of, write_manifest
+    from harness.models.scores import measured_scores
+    from harness.models.tokenizer import CHAT_TEMPLATE
+
+    if options.threads < 1:
+        raise HarnessError(f"--threads {options.threads}", allowed="1 and above")
+    recipe = RECIPES[options.name]
+    root = embedded.project_root()
+    work: Path = options.work or root / "build" / "models" / "training" / recipe.name
+    out: Path = options.out or embedded.folder_of(recipe.name, root)
+    trainer = Trainer(recipe, work, options.threads, options.device)
+    sys.stdout.write(f"{recipe.name}: step {trainer.step} of {recipe.steps}; state in {work}\n")
+    trainer.run(_report)
+    save_checkpoint(trainer.model.cpu(), trainer.tokenizer, CHAT_TEMPLATE, out)
+    scores = measured_scores(recipe.name, out, PROMPTS)
+    write_manifest(manifest_of(recipe, out, options.threads, PROMPTS, scores), out)
+    sys.stdout.write(f"weights and manifest: {out}\n")
+    return EXIT_DONE
+
+
+def _report(progress: Progress) -> None:
+    sys.stdout.write(
+        f"{progress.step}/{progress.steps}  loss {progress.loss:.4f}  tags {progress.tag_loss:.3f}  "
+        f"{progress.tokens_per_s:,.0f} tokens/s\n"
+    )
+    sys.stdout.flush()

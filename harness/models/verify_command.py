@@ -1,0 +1,86 @@
+"""`harness models verify`: are the weights the ones of the manifest, and do they still score what it says?"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from harness.errors import EXIT_DONE, EXIT_INFEASIBLE
+from harness.models import embedded
+from harness.models.evaluation import GOALS
+from harness.models.heldout import TASKS, heldout
+from harness.models.manifest import Manifest, deviations, read_manifest
+
+PARITY_TEXTS = 1000
+MOST_TOP1_FLIPS = 0.001
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of `harness models verify`, and what runs it."""
+    parser.add_argument("names", nargs="*", metavar="NAME", help="which models [all shipped]")
+    parser.add_argument("--hashes-only", action="store_true", help="do not run the models")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Check each model and print what was found; 3 when one does not hold what its manifest says."""
+    sound = True
+    for name in options.names or sorted(TASKS):
+        sound = _verify(name, options.hashes_only) and sound
+    return EXIT_DONE if sound else EXIT_INFEASIBLE
+
+
+def _verify(name: str, hashes_only: bool) -> bool:
+    from harness.models.checkpoint import read_checkpoint
+
+    folder = embedded.model_folder(name)
+    model = read_checkpoint(folder)
+    manifest = read_manifest(folder)
+    size = sum(path.stat().st_size for path in set(model.files.values()))
+    sys.stdout.write(
+        f"{manifest.name}: {len(manifest.files)} files as in the manifest; {size / 1e6:.2f} MB of weights, "
+        f"seed {manifest.data_seed}, {manifest.steps} steps, commit {manifest.commit[:12]}\n"
+    )
+    return hashes_only or (_parity(manifest, folder) & _scores(manifest, folder))
+
+
+def _parity(manifest: Manifest, folder: Path) -> bool:
+    """transformers against llama.cpp on the same weights as f16, and both tokenizers."""
+    from harness.models.gguf_export import export_gguf
+    from harness.models.parity import parity
+
+    texts = [p.prompt + p.answer for p in heldout(manifest.name, "templates", PARITY_TEXTS, seed=11)]
+    with tempfile.TemporaryDirectory() as scratch:
+        found = parity(folder, export_gguf(folder, Path(scratch) / "f16.gguf", "f16"), texts)
+    same = found.tokenizer_mismatches == 0 and 1 - found.top1_agreement <= MOST_TOP1_FLIPS
+    sys.stdout.write(
+        f"  {_state(same)}  llama.cpp f16: largest logit difference {found.max_abs_logit_difference:.3g}, "
+        f"top-1 agreement {found.top1_agreement:.3%} of {found.tokens:,} tokens; "
+        f"token ids differ in {found.tokenizer_mismatches} of {found.texts:,} texts\n"
+    )
+    return same
+
+
+def _scores(manifest: Manifest, folder: Path) -> bool:
+    from harness.models.scores import measured_scores
+
+    measured = measured_scores(manifest.name, folder, manifest.prompts)
+    off = deviations(manifest, measured)
+    sound = True
+    for score, value in measured.items():
+        goal = GOALS[manifest.name].get(score)
+        holds = score not in off and score in manifest.scores and (goal is None or goal.holds(value))
+        recorded = manifest.scores.get(score)
+        sys.stdout.write(
+            f"  {_state(holds)}  {score:<32}{value:7.4f}   manifest "
+            f"{'-' if recorded is None else f'{recorded:.4f}'}{f'   goal {goal}' if goal else ''}\n"
+        )
+        sound = sound and holds
+    sys.stdout.write(f"  (held out, {manifest.prompts} prompts of each kind, greedy)\n")
+    return sound
+
+
+def _state(holds: bool) -> str:
+    return "ok    " if holds else "FAILED"
