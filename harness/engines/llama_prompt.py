@@ -58,6 +58,7 @@ def schema_grammar(schema: Mapping[str, Any]) -> str:
     """A GBNF grammar of the JSON texts that fit the schema.
 
     HarnessError for what is no schema, and for one with a keyword that a grammar cannot hold to.
+    llama.cpp takes malformed UTF-8 for one character, so a model that writes it may exceed a `maxLength`.
     """
     from llama_cpp.llama_grammar import json_schema_to_gbnf
 

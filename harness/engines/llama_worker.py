@@ -104,7 +104,6 @@ class Desk:
             text=TextStream(sampling.stop),
             choose=Chooser(self._model, sampling, sampler) if needs_chooser else None,
             ends=frozenset() if sampling.ignore_eos else self._model.ends,
-            banned=np.array(sorted(self._model.ends), np.intp) if sampling.ignore_eos else None,
         )
 
     def _prompt(self, prompt: Line) -> list[int]:

@@ -61,7 +61,7 @@ def run(
     options: argparse.Namespace, gguf_for: GgufFor, default_model: Callable[[], Path] | None = None
 ) -> int:
     """Serve until Ctrl-C or SIGTERM: 0. HarnessError for a mistake (4) and for a server that failed (21)."""
-    spec = _spec(options, gguf_for, default_model)
+    spec = spec_of(options, gguf_for, default_model)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with running(spec) as server:
@@ -74,7 +74,7 @@ def run(
         raise HarnessError(str(failure), exit_code=EXIT_INFRASTRUCTURE) from None
 
 
-def _spec(
+def spec_of(
     options: argparse.Namespace, gguf_for: GgufFor, default_model: Callable[[], Path] | None
 ) -> ServerSpec:
     for name, least, most in (

@@ -19,7 +19,8 @@ VLLM_PYTHON = "HARNESS_VLLM_PYTHON"
 
 _CHILD = Path(__file__).with_name("server_child.py")
 _TRANSFORMERS_QUANTIZATION = {"": "", "int8": "bnb-8bit", "nf4": "bnb-4bit"}
-_BLOCK_TOKENS = 32
+# what transformers allots memory by
+_BLOCK_TOKENS = 256
 # on a CPU; a GPU gets what transformers works out from its memory
 _BATCH_TOKENS = 512
 
@@ -105,21 +106,14 @@ def _transformers(spec: ServerSpec, port: int) -> Launch:
         )
     device = _device()
     arguments = [
-        "serve", str(spec.model), f"--host={spec.host}", f"--port={port}", f"--device={device}",
+        f"--model={spec.model}", f"--host={spec.host}", f"--port={port}", f"--context={spec.context}",
+        f"--device={device}", f"--quantization={_TRANSFORMERS_QUANTIZATION[spec.quantization]}",
+        "--continuous" if spec.continuous else "--no-continuous",
+        f"--blocks={-(-spec.context // _BLOCK_TOKENS) * spec.parallel}",
+        f"--batch-tokens={_BATCH_TOKENS if device == 'cpu' else 0}",
     ]  # fmt: skip
-    if spec.quantization:
-        arguments.append(f"--quantization={_TRANSFORMERS_QUANTIZATION[spec.quantization]}")
-    if spec.continuous:
-        blocks = -(-spec.context // _BLOCK_TOKENS) * spec.parallel
-        arguments += [
-            "--continuous-batching",
-            f"--cb-block-size={_BLOCK_TOKENS}",
-            f"--cb-num-blocks={blocks}",
-        ]
-        if device == "cpu":
-            arguments.append(f"--cb-max-batch-tokens={_BATCH_TOKENS}")
-    environment = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_UPDATE_CHECK": "1"}
-    return Launch(_child(sys.executable, "transformers.cli.transformers", *arguments), environment)
+    environment = {"HF_HUB_OFFLINE": "1"}
+    return Launch(_child(sys.executable, "harness.engines.server_transformers", *arguments), environment)
 
 
 def _vllm(spec: ServerSpec, port: int) -> Launch:

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
-from harness.engines.protocol import Capability
+from harness.engines.protocol import Capability, Sampling
 from harness.engines.transformers_job import Job
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A model that is ready to run. `step` is the model, compiled when that was asked for: it runs decoding.
+    """A model that is ready to run, and how: with a cache of fixed size, with decoding compiled.
 
     `ends` are the tokens that end a completion, `padding` one that fills rows and never counts.
     """
 
     model: Any
-    step: Callable[..., Any]
     device: str
     attention: str
     context_tokens: int
@@ -29,19 +29,58 @@ class Loaded:
     compiled: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """What an engine has done since it was loaded.
+
+    `computed_tokens` went through the model; `padding_tokens` of them filled rows and counted for nothing.
+    Requests that were cancelled or timed out count too; those that failed do not.
+    """
+
+    requests: int
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    forward_calls: int
+    computed_tokens: int
+    padding_tokens: int
+    most_at_once: int
+
+    @property
+    def padding_share(self) -> float:
+        """Padding in what was computed, 0 to 1."""
+        return self.padding_tokens / self.computed_tokens if self.computed_tokens else 0.0
+
+
 @dataclass(slots=True)
 class Work:
-    """What the forward passes really did, in tokens: `computed` of them ran, `useful` ones had to."""
+    """The same numbers while they grow, on the engine's thread."""
 
+    requests: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
     forward_calls: int = 0
     computed_tokens: int = 0
-    useful_tokens: int = 0
+    padding_tokens: int = 0
+    most_at_once: int = 0
 
     def add(self, computed: int, useful: int) -> None:
         """Count one forward pass."""
         self.forward_calls += 1
         self.computed_tokens += computed
-        self.useful_tokens += useful
+        self.padding_tokens += computed - useful
+
+    def count(self, prompt: int, cached: int, completion: int) -> None:
+        """Count one request that has ended."""
+        self.requests += 1
+        self.prompt_tokens += prompt
+        self.cached_tokens += cached
+        self.completion_tokens += completion
+
+    def statistics(self) -> Statistics:
+        """The numbers as they are now."""
+        return Statistics(**asdict(self))
 
 
 class Batch(Protocol):
@@ -58,6 +97,10 @@ class Batch(Protocol):
 
     def step(self) -> None:
         """Make at most one token for each running job, and let go of those that are over."""
+        ...
+
+    def paused(self) -> AbstractContextManager[None]:
+        """The model for oneself meanwhile, what runs kept."""
         ...
 
     def drop(self) -> None:
@@ -85,6 +128,15 @@ class Batching(Protocol):
     @property
     def lacks(self) -> dict[Capability, str]:
         """What this way of batching cannot offer, with the reason."""
+        ...
+
+    @property
+    def makes_masks(self) -> bool:
+        """Whether it makes attention masks of its own, which flash attention does not take."""
+        ...
+
+    def refuses(self, sampling: Sampling) -> str:
+        """Why it cannot serve such a request, or ""."""
         ...
 
     def capacity(self, context_tokens: int) -> int:

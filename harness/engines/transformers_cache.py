@@ -28,7 +28,7 @@ class Place:
     is_fresh: bool
 
 
-class RowLayer(CacheLayerMixin):
+class RowLayer(CacheLayerMixin):  # type: ignore[misc]
     """Keys and values of one layer: [rows, positions, kv heads, head width]; the last position is scrap."""
 
     def __init__(self, rows: int, length: int) -> None:
@@ -49,7 +49,7 @@ class RowLayer(CacheLayerMixin):
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Write [k, heads, tokens, width] at `place`; give back what the pass attends to, in the same layout."""
+        """Write [k, heads, tokens, width] at `place`; give back what the pass attends to, laid out alike."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
         place = self.place
@@ -83,7 +83,7 @@ class RowLayer(CacheLayerMixin):
         return -1
 
 
-class RowCache(Cache):
+class RowCache(Cache):  # type: ignore[misc]
     """`rows` rows of at most `longest` positions; grows by doubling unless it is `static`."""
 
     def __init__(self, layers: int, rows: int, longest: int, static: bool) -> None:

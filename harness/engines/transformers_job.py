@@ -23,6 +23,12 @@ class Decoder(Protocol):
     def decode(self, ids: list[int], skip_special_tokens: bool = ...) -> str: ...
 
 
+class Tally(Protocol):
+    """What counts requests that have ended."""
+
+    def count(self, prompt: int, cached: int, completion: int) -> None: ...
+
+
 class Detokenizer:
     """Text of tokens as they come, special tokens left out; an incomplete character waits for its rest.
 
@@ -59,13 +65,14 @@ class Detokenizer:
 
 @dataclass(eq=False, slots=True)
 class Job:
-    """A request that waits or runs. `ends` are the tokens that end it; `limit` the most tokens it may make."""
+    """A request that waits or runs. `ends` are the tokens that end it, `limit` is the most it may make."""
 
     ticket: Ticket
     prompt: tuple[int, ...]
     limit: int
     ends: frozenset[int]
     detokenizer: Detokenizer
+    tally: Tally
     text: TextStream = field(init=False)
     random: np.random.Generator = field(init=False)
     made: list[int] = field(default_factory=list)
@@ -113,6 +120,7 @@ class Job:
         if rest:
             self.ticket.put(Piece(rest))
         self.is_over = True
+        self.tally.count(len(self.prompt), self.cached_tokens, len(self.made))
         self.ticket.finish(
             Completion(
                 text="".join(self._parts),

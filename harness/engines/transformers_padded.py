@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from harness.engines.protocol import Capability
+from harness.engines.protocol import Capability, Sampling
 from harness.engines.transformers_batching import Loaded, Work
 from harness.engines.transformers_job import Job, give_tokens
 
@@ -29,7 +30,17 @@ class Sequential:
 
     @property
     def lacks(self) -> dict[Capability, str]:
-        return {"parallel": "it runs one request at a time", "prefix_cache": "it forgets a request at its end"}
+        return {
+            "parallel": "it runs one request at a time",
+            "prefix_cache": "it forgets a request at its end",
+        }
+
+    @property
+    def makes_masks(self) -> bool:
+        return False
+
+    def refuses(self, sampling: Sampling) -> str:
+        return ""
 
     def capacity(self, context_tokens: int) -> int:
         return context_tokens
@@ -57,6 +68,13 @@ class Padded:
     def lacks(self) -> dict[Capability, str]:
         return {"prefix_cache": "it forgets a batch at its end"}
 
+    @property
+    def makes_masks(self) -> bool:
+        return False
+
+    def refuses(self, sampling: Sampling) -> str:
+        return ""
+
     def capacity(self, context_tokens: int) -> int:
         return context_tokens
 
@@ -71,6 +89,7 @@ class PaddedBatch:
         self._parallel = parallel
         self._by_length = by_length
         self._loaded = loaded
+        self._step = _compiled(loaded.model) if loaded.compiled else loaded.model
         self._work = work
         self._jobs: list[Job] = []
         self._cache: Any = None
@@ -123,7 +142,7 @@ class PaddedBatch:
         positions = self._width - self._starts[:, None]
         self._width += 1
         self._work.add(len(self._jobs), len(self.running))
-        return self._run(self._loaded.step, torch.tensor(last, device=device), positions)
+        return self._run(self._step, torch.tensor(last, device=device), positions)
 
     def _run(self, model: Any, ids: Any, positions: Any) -> Any:
         """Logits [rows, vocabulary] of the last column."""
@@ -150,11 +169,20 @@ class PaddedBatch:
         self._static[size].reset()
         return self._static[size]
 
+    def paused(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
     def drop(self) -> None:
         self._jobs, self._cache, self._static = [], None, {}
 
     def close(self) -> None:
         self.drop()
+
+
+def _compiled(model: Any) -> Any:
+    import torch
+
+    return torch.compile(model)
 
 
 def chosen(waiting: deque[Job], parallel: int, by_length: bool) -> list[Job]:

@@ -6,21 +6,21 @@ seeds its sampling once for all requests.
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from harness.engines.protocol import Capability, EngineFailure
+from harness.engines.protocol import Capability, EngineFailure, Sampling
 from harness.engines.transformers_batching import Loaded, Work
 from harness.engines.transformers_job import Job
+from harness.engines.transformers_loading import quiet
 from harness.errors import HarnessError
 
 _POLL_S = 0.02
 _STOP_S = 60.0
-_LOGGER = "transformers"
+_GREEDY_ONLY = "the library's continuous batching has one seed for all requests: greedy only (temperature 0)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,13 @@ class Paged:
     def lacks(self) -> dict[Capability, str]:
         return {"prefix_cache": "the library shares blocks but does not say how many tokens that saved"}
 
+    @property
+    def makes_masks(self) -> bool:
+        return False
+
+    def refuses(self, sampling: Sampling) -> str:
+        return "" if sampling.temperature <= 0 else _GREEDY_ONLY
+
     def capacity(self, context_tokens: int) -> int:
         return min(context_tokens, self.blocks * self.block_tokens)
 
@@ -61,7 +68,13 @@ class PagedBatch:
         self._work = work
         self._jobs: dict[str, Job] = {}
         self._number = 0
+        # The library packs tokens without padding, so what runs is what had to.
+        self._hook = loaded.model.register_forward_pre_hook(self._count, with_kwargs=True)
         self._begin()
+
+    def _count(self, model: Any, inputs: Any, named: dict[str, Any]) -> None:
+        tokens = named["input_ids"].numel()
+        self._work.add(tokens, tokens)
 
     def _begin(self) -> None:
         from transformers import ContinuousBatchingConfig, GenerationConfig
@@ -113,7 +126,9 @@ class PagedBatch:
             output = None if self._manager.output_router.output_queue.empty() else self._manager.get_result()
         self._leave()
         if self._jobs and not self._manager.is_running():
-            raise EngineFailure(f"continuous batching ended: {self._manager.background_thread_status.fatal_error}")
+            raise EngineFailure(
+                f"continuous batching ended: {self._manager.background_thread_status.fatal_error}"
+            )
 
     def _take(self, job: Job, output: Any) -> None:
         if output.error is not None:
@@ -137,10 +152,14 @@ class PagedBatch:
             yield
 
     def drop(self) -> None:
-        self.close()
+        self._end()
         self._begin()
 
     def close(self) -> None:
+        self._end()
+        self._hook.remove()
+
+    def _end(self) -> None:
         self._jobs = {}
         with quiet():
             self._manager.stop(block=True, timeout=_STOP_S, hard_stop=True)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from harness.engines.protocol import Capability
+from harness.engines.protocol import Capability, Sampling
 from harness.engines.transformers_batching import Loaded, Work
 from harness.engines.transformers_job import Job, give_tokens
 from harness.errors import HarnessError
@@ -22,9 +23,10 @@ _MIN_SHARED_TOKENS = 16
 
 @dataclass(frozen=True, slots=True)
 class Slots:
-    """`parallel` rows; at most `prompt_tokens` prompt tokens (padding included) join per step, one prompt at least.
+    """At most `parallel` requests run, each in a row of the cache.
 
-    `prefix_tokens` above 0 keeps the keys and values of so many prompt tokens, least recently used ones go.
+    At most `prompt_tokens` of prompts (padding included) join per step, but one prompt at least. With
+    `prefix_tokens` the keys and values of so many prompt tokens are kept; the least recently used ones go.
     """
 
     parallel: int = 16
@@ -41,6 +43,13 @@ class Slots:
             return {}
         return {"prefix_cache": "switched off in its settings (prefix_tokens)"}
 
+    @property
+    def makes_masks(self) -> bool:
+        return True
+
+    def refuses(self, sampling: Sampling) -> str:
+        return ""
+
     def capacity(self, context_tokens: int) -> int:
         return context_tokens
 
@@ -52,7 +61,8 @@ class Slots:
             )
         if any("full" not in kind for kind in getattr(loaded.model.config, "layer_types", None) or ()):
             raise HarnessError(
-                "slots hold full attention only, and this model has other layers", allowed="Sequential, Padded"
+                "slots hold full attention only, and this model has other layers",
+                allowed="Sequential, Padded",
             )
         return SlotBatch(self, loaded, work)
 
@@ -161,6 +171,9 @@ class SlotBatch:
                 if row < len(self._jobs):
                     self._cache.move(len(self._jobs), row, length)
                     self._jobs[row], self._lengths[row] = job, length
+
+    def paused(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def drop(self) -> None:
         self._jobs, self._lengths, self._joined = [], [], 0

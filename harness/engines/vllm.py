@@ -91,8 +91,11 @@ class Vllm:
         self._statistics = Statistics()
         self._lock = threading.Lock()
         self._ended: EngineFailure | None = None
+        self._closing = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="vllm-steps", daemon=True)
         self._thread.start()
+        watch = (core, self._closing)
+        threading.Thread(target=vllm_jobs.tell_the_dead, args=watch, name="vllm-watch", daemon=True).start()
 
     @property
     def name(self) -> str:
@@ -164,6 +167,7 @@ class Vllm:
         return Forward(len(token_ids), logits=vllm_jobs.logits(scoring.result.result(), self._vocabulary))
 
     def close(self) -> None:
+        self._closing.set()
         self._inbox.put(None)
         self._thread.join(_CLOSE_S)
         self._core.engine_core.shutdown()
@@ -173,6 +177,8 @@ class Vllm:
             return self.tokenize(prompt)
         chat = [{"role": turn.role, "content": turn.content} for turn in prompt if isinstance(turn, Message)]
         if chat:
+            if not self._tokenizer.chat_template:
+                raise HarnessError("the model has no chat template", next_step="give the prompt as text")
             text = self._tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
             return self.tokenize(text)
         return [token for token in prompt if isinstance(token, int)]
@@ -226,31 +232,33 @@ class Vllm:
 
     def _step(self, running: dict[str, Job]) -> None:
         at_once = len(running)
-        handed = [
-            (running[made.request_id], made) for made in self._core.step() if made.request_id in running
-        ]
-        finished = [(job, made) for job, made in handed if made.finished]
-        before = self._statistics
-        # Before the tickets end: whoever waits for one then finds it counted.
-        self._statistics = Statistics(
-            requests=before.requests + len(finished),
-            prompt_tokens=before.prompt_tokens + sum(len(job.prompt) for job, _ in finished),
-            cached_tokens=before.cached_tokens + sum(made.num_cached_tokens or 0 for _, made in finished),
-            completion_tokens=before.completion_tokens
-            + sum(len(made.outputs[0].token_ids) for _, made in handed),
-            steps=before.steps + 1,
-            most_at_once=max(before.most_at_once, at_once),
-        )
-        for job, made in handed:
-            if made.finished:
-                del running[made.request_id]
-            job.take(made)
+        outputs = [output for output in self._core.step() if output.request_id in running]
+        handed = [(running[output.request_id], output) for output in outputs]
+        # Counted before the tickets end: whoever waits for one then finds it among the statistics.
+        self._statistics = _counted(self._statistics, handed, at_once)
+        for job, output in handed:
+            if output.finished:
+                del running[output.request_id]
+            job.take(output)
 
     def _waiting(self) -> Iterator[Job]:
         while not self._inbox.empty():
             job = self._inbox.get()
             if job is not None:
                 yield job
+
+
+def _counted(before: Statistics, handed: Sequence[tuple[Job, Any]], at_once: int) -> Statistics:
+    finished = [(job, output) for job, output in handed if output.finished]
+    return Statistics(
+        requests=before.requests + len(finished),
+        prompt_tokens=before.prompt_tokens + sum(len(job.prompt) for job, _ in finished),
+        cached_tokens=before.cached_tokens + sum(output.num_cached_tokens or 0 for _, output in finished),
+        completion_tokens=before.completion_tokens
+        + sum(len(output.outputs[0].token_ids) for _, output in handed),
+        steps=before.steps + 1,
+        most_at_once=max(before.most_at_once, at_once),
+    )
 
 
 def _check_model(model: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from harness.engines.protocol import (
     Ticket,
 )
 from harness.errors import HarnessError
+
+_WATCH_S = 0.5
 
 
 class Job(Protocol):
@@ -121,6 +124,19 @@ def add(core: Any, number: str, job: Job) -> None:
         raise
     except Exception as error:
         raise HarnessError(f"vLLM refuses the request: {error}") from error
+
+
+def tell_the_dead(core: Any, closing: threading.Event) -> None:
+    """Wake up whoever waits for a killed engine's output; returns when that happened or with `closing`.
+
+    vLLM 0.32 notices when its engine's process is killed, and says so to the next call, but the call that is
+    waiting (SyncMPClient.get_output) would wait for ever.
+    """
+    client = core.engine_core
+    while not closing.wait(_WATCH_S):
+        if client.resources.engine_dead:
+            client.outputs_queue.put_nowait(EngineFailure("dead"))
+            return
 
 
 def sampling_params(sampling: Sampling, room: int) -> Any:

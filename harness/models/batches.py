@@ -109,13 +109,16 @@ def pool_batches(
 ) -> list[Batch]:
     """The batches of one pool, each of at most `tokens` padded tokens, in random order.
 
-    Examples whose prefix and first turn are outside `lengths` (tokens) are left out.
+    Examples whose prefix and first turn are outside `lengths` (tokens) are left out; raises ValueError when
+    that leaves none.
     """
     r = random.Random(seed)
     encoded = (encode_one(draw(r)) for _ in range(POOL))
     kept = sorted(
         (e for e in encoded if lengths[0] <= _single_length(e) <= lengths[1]), key=lambda e: len(e.ids)
     )
+    if not kept:
+        raise ValueError(f"none of {POOL} examples has {lengths[0]} to {lengths[1]} tokens")
     groups: list[list[Encoded]] = [[]]
     for example in kept:
         if len(example.ids) * (len(groups[-1]) + 1) > tokens:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError
 from harness.models.architecture import Shape, read_shape, tensor_shapes
+from harness.models.qwen2_pieces import with_qwen2_pieces
 
 if TYPE_CHECKING:
     import torch
@@ -117,9 +118,10 @@ def check_hashes(folder: Path) -> None:
 
 
 def save_checkpoint(model: Any, tokenizer: Any, chat_template: str, folder: Path) -> None:
-    """Write a transformers model (as bf16 safetensors) and a `tokenizers` tokenizer in this layout.
+    """Write a Qwen2 model (as bf16 safetensors) and a `tokenizers` tokenizer in this layout.
 
-    Same model and tokenizer, same bytes. Tied output weights are left out.
+    Same model and tokenizer, same bytes. Tied output weights are left out; the tokenizer is written with
+    Qwen2's pieces, as every engine will read it.
     """
     import torch
     from safetensors.torch import save
@@ -131,7 +133,7 @@ def save_checkpoint(model: Any, tokenizer: Any, chat_template: str, folder: Path
     state = model.state_dict()
     tensors = {name: state[name].detach().to(torch.bfloat16).contiguous() for name in names}
     words = {
-        "tokenizer_class": "PreTrainedTokenizerFast",
+        "tokenizer_class": "Qwen2Tokenizer",
         "eos_token": END,
         "pad_token": PAD,
         "model_max_length": model.config.max_position_embeddings,
@@ -140,7 +142,7 @@ def save_checkpoint(model: Any, tokenizer: Any, chat_template: str, folder: Path
     folder.mkdir(parents=True, exist_ok=True)
     write_bytes(folder / WEIGHTS, save(tensors, metadata={"format": "pt"}))
     write_bytes(folder / CONFIG, _json_bytes(config))
-    write_bytes(folder / TOKENIZER, (tokenizer.to_str(pretty=True) + "\n").encode())
+    write_bytes(folder / TOKENIZER, (with_qwen2_pieces(tokenizer).to_str(pretty=True) + "\n").encode())
     write_bytes(folder / TOKENIZER_CONFIG, _json_bytes(words))
     write_bytes(folder / TEMPLATE, chat_template.encode())
 

@@ -21,7 +21,7 @@ _BLOCK = 4_000_000
 
 @dataclass(frozen=True, slots=True)
 class TokenDistances:
-    """One prompt: `kl` in nats and whether the likeliest token is another (`flips`), both of shape [tokens]."""
+    """One prompt, both [tokens]: `kl` in nats, and whether the likeliest token is another (`flips`)."""
 
     kl: Floats
     flips: NDArray[np.bool_]

@@ -11,7 +11,7 @@ DEFAULT = "entities"
 
 
 def project_root() -> Path:
-    """The project's folder: the nearest one from here upwards with the shipped models, else the checkout's."""
+    """The nearest folder from here upwards that holds the shipped models, else this package's checkout."""
     here = Path.cwd()
     found = (folder for folder in (here, *here.parents) if (folder / FOLDER).is_dir())
     return next(found, Path(__file__).resolve().parents[2])
@@ -31,6 +31,11 @@ def model_folder(name_or_path: str) -> Path:
     names = sorted(path.parent.name for path in (project_root() / FOLDER).glob("*/config.json"))
     raise HarnessError(
         f"no model {name_or_path!r}",
-        allowed=f"{', '.join(names)}, or a checkpoint folder",
+        allowed=", ".join([*names, "the path of a checkpoint folder"]),
         next_step="git checkout -- fixtures/models brings the shipped ones back",
     )
+
+
+def default_model() -> Path:
+    """What is served when nobody names a model."""
+    return model_folder(DEFAULT)

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.engines.protocol import Engine, Request, Sampling, generate
-from harness.models.example import Example, Split, prompts
+from harness.errors import HarnessError
+from harness.models.example import Example, Split, continuation, prompts
 from harness.models.heldout import heldout
 from harness.models.tasks import answers, entities, fields
 
@@ -48,7 +49,14 @@ GOALS: Mapping[str, Mapping[str, Goal]] = {
 
 
 def evaluate(task: str, engine: Engine, count: int) -> dict[str, float]:
-    """All held-out scores of the task's model, on `count` prompts of each kind; greedy answers."""
+    """All held-out scores of the task's model, on `count` prompts of each kind; greedy answers.
+
+    Raises HarnessError for an unknown task, and for so few prompts that a kind is not among them.
+    """
+    if task not in _EVALUATIONS:
+        raise HarnessError(f"no held-out prompts for a model named {task!r}", allowed=", ".join(_EVALUATIONS))
+    if count < 1:
+        raise _too_few(count)
     return _EVALUATIONS[task](engine, count)
 
 
@@ -70,7 +78,11 @@ def _entities(engine: Engine, count: int) -> dict[str, float]:
 
 
 def removed_types_gone(engine: Engine, count: int) -> float:
-    """Of the entities of a type that an all-types instruction finds, the share gone once it is not named."""
+    """Of the entities of a type that an all-types instruction finds, the share gone once it is not named.
+
+    They count as gone only where the second answer can be read. 0 when the first ones find no such entity:
+    nothing was shown to depend on the instruction.
+    """
     r = random.Random(f"removed types {SEED}")
     asked: list[Example] = []
     removed: list[str] = []
@@ -84,8 +96,9 @@ def removed_types_gone(engine: Engine, count: int) -> float:
     for kind, all_types, without in zip(removed, found[::2], found[1::2], strict=True):
         named = {pair for pair in entities.parse(all_types) or () if pair[1] == kind}
         before += len(named)
-        after += sum(1 for pair in entities.parse(without) or () if pair[1] == kind)
-    return 1 - after / before
+        left = entities.parse(without)
+        after += len(named) if left is None else sum(1 for pair in left if pair[1] == kind)
+    return max(0.0, 1 - after / before) if before else 0.0
 
 
 def _fields(engine: Engine, count: int) -> dict[str, float]:
@@ -93,19 +106,23 @@ def _fields(engine: Engine, count: int) -> dict[str, float]:
     for split in HELD_OUT:
         asked = heldout("fields", split, count, SEED)
         given = answers_to(engine, [p.prompt for p in asked])
-        found = fields.score(given, [p.turn for p in asked], [p.prompt for p in asked])
+        # Without the question, which could pass for evidence.
+        passages = [p.prompt.removesuffix(continuation(p.turn)) for p in asked]
+        found = fields.score(given, [p.turn for p in asked], passages)
+        if found.value_exact_match is None or found.absent_recognised is None or found.evidence_exact is None:
+            raise _too_few(count)
         scores |= {
-            f"{split}_value_exact": _share(found.value_exact_match),
-            f"{split}_absent_recognised": _share(found.absent_recognised),
-            f"{split}_evidence_exact": _share(found.evidence_exact),
-            f"{split}_evidence_grounded": _share(found.evidence_grounded),
+            f"{split}_value_exact": found.value_exact_match,
+            f"{split}_absent_recognised": found.absent_recognised,
+            f"{split}_evidence_exact": found.evidence_exact,
+            # None when no answer gives a value: then none has shown evidence either.
+            f"{split}_evidence_grounded": found.evidence_grounded or 0.0,
         }
     return scores
 
 
-def _share(value: float | None) -> float:
-    assert value is not None, "the held-out prompts hold present and absent fields"
-    return value
+def _too_few(count: int) -> HarnessError:
+    return HarnessError(f"{count} held-out prompts are too few to score", next_step="ask for 100 or more")
 
 
 def _answers(engine: Engine, count: int) -> dict[str, float]:
@@ -119,7 +136,8 @@ def _answers(engine: Engine, count: int) -> dict[str, float]:
         texts = [text for example in contradicted for text in prompts(example)]
         turns = [turn for example in contradicted for turn in example.turns]
         follows = answers.score(answers_to(engine, texts), turns).conflicts
-        assert follows is not None, "every prompt was a conflict"
+        if follows is None:
+            raise _too_few(count)
         scores[f"{split}_conflict_memory"] = follows.follows_memory
         scores[f"{split}_conflict_context"] = follows.follows_context
     return scores

@@ -12,13 +12,9 @@ from typing import Any
 
 from harness.errors import HarnessError
 from harness.models.checkpoint import TOKENIZER, SavedModel
+from harness.models.qwen2_pieces import QWEN2_PIECES
 
-# of llama.cpp's "qwen2", which is the one in Qwen2's and Qwen3's own tokenizer.json
-QWEN2_PIECES = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
-    r"|\s+(?!\S)|\s+"
-)
-# ours: words, digits and punctuation apart, white space alone
+# what our tokenizers are trained with: words, single digits and punctuation apart, each space alone
 FINE_PIECES = r"\s|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+"
 
 
@@ -78,7 +74,7 @@ def _difference(tokenizer: Mapping[str, Any]) -> str:
     patterns = _patterns(tokenizer.get("pre_tokenizer"))
     if patterns == (QWEN2_PIECES,):
         return ""
-    if patterns in ((FINE_PIECES,), (QWEN2_PIECES, FINE_PIECES)):
+    if patterns == (FINE_PIECES,):
         special = {token["content"] for token in _added(tokenizer)}
         learned = (token for token in model["vocab"] if token not in special)
         crossing = next((token for token in learned if _crosses(_token_bytes(token))), None)

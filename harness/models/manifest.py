@@ -6,7 +6,7 @@ import json
 import platform
 import subprocess
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ def manifest_of(
         data_seed=recipe.seed,
         steps=recipe.steps,
         threads=threads,
-        commit=_commit(),
+        commit=commit_of(Path(__file__).parent),
         made_with={
             "python": platform.python_version(),
             "torch": torch.__version__,
@@ -70,28 +70,49 @@ def write_manifest(manifest: Manifest, folder: Path) -> None:
 
 def read_manifest(folder: Path) -> Manifest:
     """The manifest in a folder; raises HarnessError when it is missing or not one."""
-    found = read_object(folder / MANIFEST)
+    where = str(folder / MANIFEST)
     try:
-        return Manifest(**found)
+        manifest = Manifest(**read_object(folder / MANIFEST))
     except TypeError as error:
-        raise HarnessError(f"no manifest of a model: {error}", where=str(folder / MANIFEST)) from None
+        raise HarnessError(f"no manifest of a model: {error}", where=where) from None
+    for field in fields(Manifest):
+        if not _fits(getattr(manifest, field.name), str(field.type)):
+            raise HarnessError(f"no manifest of a model: `{field.name}` is no {field.type}", where=where)
+    return manifest
+
+
+def _fits(value: object, declared: str) -> bool:
+    """Whether a JSON value is what a field of Manifest declares."""
+    values = {"Mapping[str, Any]": object, "Mapping[str, str]": str, "Mapping[str, float]": float | int}
+    if declared not in values:
+        return type(value).__name__ == declared
+    return isinstance(value, dict) and all(isinstance(one, values[declared]) for one in value.values())
 
 
 def deviations(manifest: Manifest, measured: Mapping[str, float]) -> dict[str, float]:
-    """Scores that are further than TOLERANCE from the recorded ones, with the difference."""
-    differences = {
-        name: measured[name] - score for name, score in manifest.scores.items() if name in measured
-    }
+    """Scores that are further than TOLERANCE from the recorded ones, with the difference (4 decimals).
+
+    Raises HarnessError when a recorded score was not measured.
+    """
+    missing = sorted(manifest.scores.keys() - measured.keys())
+    if missing:
+        raise HarnessError(
+            f"the manifest of {manifest.name} records {', '.join(missing)}, which nothing measures any more",
+            next_step=f"train it anew: harness models train {manifest.name}",
+        )
+    differences = {name: round(measured[name] - score, 4) for name, score in manifest.scores.items()}
     return {name: found for name, found in differences.items() if abs(found) > TOLERANCE}
 
 
-def _commit() -> str:
-    """The commit checked out, marked when files differ from it; empty outside a repository."""
+def commit_of(folder: Path) -> str:
+    """The commit checked out, with "+" when files in the folder differ; empty outside a repository."""
     try:
-        head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
-        changed = subprocess.run(
-            ["git", "status", "--porcelain", "harness/models"], capture_output=True, text=True, check=True
-        )
+        head = _git(folder, "rev-parse", "HEAD")
+        return head + "+" if _git(folder, "status", "--porcelain", "--", ".") else head
     except (OSError, subprocess.CalledProcessError):
         return ""
-    return head.stdout.strip() + ("+" if changed.stdout.strip() else "")
+
+
+def _git(folder: Path, *words: str) -> str:
+    done = subprocess.run(["git", "-C", folder, *words], capture_output=True, text=True, check=True)
+    return done.stdout.strip()

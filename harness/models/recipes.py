@@ -57,7 +57,7 @@ ENTITIES = Recipe(
     corpus=entities.corpus,
     tags=entities.TYPES,
     vocabulary=512,
-    steps=7000,
+    steps=5000,
     lengths=(8, 320),
 )
 
@@ -76,7 +76,7 @@ FIELDS = Recipe(
     corpus=fields.corpus,
     tags=tuple(field.key for field in fields.FIELDS),
     vocabulary=1024,
-    steps=6500,
+    steps=4000,
     lengths=(8, 560),
     early_pools=3,
     tokenizer_texts=1500,

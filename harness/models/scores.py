@@ -10,10 +10,12 @@ BATCH = 32
 
 
 def measured_scores(task: str, folder: Path, prompts: int) -> dict[str, float]:
-    """Scores of the folder's weights (bf16 as shipped, computed in float32), in batches of BATCH."""
-    from harness.engines.transformers import TransformersEngine
+    """Scores of the folder's weights as shipped, computed in float32, BATCH requests at a time."""
+    from harness.engines.transformers import TransformersSettings, load
+    from harness.engines.transformers_padded import Padded
 
-    engine = TransformersEngine(folder, dtype="float32", parallel=BATCH)
+    batching = Padded(BATCH, by_length=True)
+    engine = load(TransformersSettings(folder, batching, precision="float32"))
     try:
         return evaluate(task, engine, prompts)
     finally:

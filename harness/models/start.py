@@ -74,5 +74,5 @@ def _orthogonal(rows: int, columns: int, generator: torch.Generator) -> torch.Te
     import torch
 
     square = torch.randn(max(rows, columns), min(rows, columns), generator=generator)
-    basis, _ = torch.linalg.qr(square)
+    basis: torch.Tensor = torch.linalg.qr(square)[0]
     return basis if rows >= columns else basis.T

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from harness.errors import EXIT_DONE, HarnessError
@@ -21,7 +22,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, metavar="DIR", help="folder for the weights [the embedded model's]"
     )
     parser.add_argument(
-        "--work", type=Path, metavar="DIR", help="folder of the resumable state [build/models]"
+        "--work", type=Path, metavar="DIR", help="folder of the resumable state [build/models/training/NAME]"
     )
     parser.add_argument("--threads", type=int, default=2, metavar="N", help="CPU threads [2]")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
@@ -30,13 +31,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train, write, measure held-out scores, write the manifest. Interrupted, it goes on from its state."""
-    from harness.models.checkpoint import save_checkpoint
+    from harness.models.checkpoint import MANIFEST, save_checkpoint
     from harness.models.manifest import manifest_of, write_manifest
     from harness.models.scores import measured_scores
     from harness.models.tokenizer import CHAT_TEMPLATE
 
-    if options.threads < 1:
-        raise HarnessError(f"--threads {options.threads}", allowed="1 and above")
+    _check_machine(options)
     recipe = RECIPES[options.name]
     root = embedded.project_root()
     work: Path = options.work or root / "build" / "models" / "training" / recipe.name
@@ -44,11 +44,24 @@ def run(options: argparse.Namespace) -> int:
     trainer = Trainer(recipe, work, options.threads, options.device)
     sys.stdout.write(f"{recipe.name}: step {trainer.step} of {recipe.steps}; state in {work}\n")
     trainer.run(_report)
+    # The manifest of other weights would refuse these.
+    (out / MANIFEST).unlink(missing_ok=True)
     save_checkpoint(trainer.model.cpu(), trainer.tokenizer, CHAT_TEMPLATE, out)
     scores = measured_scores(recipe.name, out, PROMPTS)
     write_manifest(manifest_of(recipe, out, options.threads, PROMPTS, scores), out)
     sys.stdout.write(f"weights and manifest: {out}\n")
     return EXIT_DONE
+
+
+def _check_machine(options: argparse.Namespace) -> None:
+    if options.threads < 1:
+        raise HarnessError(f"--threads {options.threads}", allowed="1 and above")
+    if find_spec("torch") is None or find_spec("transformers") is None:
+        raise HarnessError("torch or transformers is not installed", next_step="make install EXTRA=models")
+    import torch
+
+    if options.device == "cuda" and not torch.cuda.is_available():
+        raise HarnessError("--device cuda: torch finds no CUDA device here", allowed="cpu")
 
 
 def _report(progress: Progress) -> None:

@@ -23,6 +23,7 @@ STATE_FILE = "state.safetensors"
 # The tag head reads what the first two layers made of the text.
 TAG_LAYER = 2
 COPY_ROWS = 48
+_START_ANEW = "delete it to start anew, or name another --work folder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class Trainer:
         self._optimizer = _optimizer(self.model, self.tag_head, recipe.learning_rate)
         self._state = folder / STATE_FILE
         self._step, self._pool, self._place = 0, 0, 0
+        self._is_whole = True
         folder.mkdir(parents=True, exist_ok=True)
         if self._state.exists():
             self._load()
@@ -78,17 +80,21 @@ class Trainer:
         batches, started, tokens = self._batches(), time.monotonic(), 0
         try:
             while self._step < self.recipe.steps:
-                batch = self._copies() if self._step < self.recipe.copy_steps else next(batches)
+                copies = self._step < self.recipe.copy_steps
+                batch = self._copies() if copies else next(batches)
                 loss, tag_loss = self._train_on(batch)
                 tokens += batch.ids.numel()
-                self._step += 1
+                self._step, self._place = self._step + 1, self._place + (not copies)
+                self._is_whole = True
                 if self._step % every == 0:
                     rate = tokens / (time.monotonic() - started)
                     report(Progress(self._step, self.recipe.steps, loss, tag_loss, rate))
                 if self._step % save_every == 0:
                     self.save()
         finally:
-            self.save()
+            # Stopped amid an update of the weights, only the state saved before is one of the run's own.
+            if self._is_whole:
+                self.save()
 
     def _copies(self) -> Batch:
         import torch
@@ -97,6 +103,7 @@ class Trainer:
         return random_copies(generator, self.recipe.vocabulary, COPY_ROWS)
 
     def _batches(self) -> Iterator[Batch]:
+        """The batch at the place in the data, which `run` moves on once a step is done."""
         while True:
             early = self._pool < self.recipe.early_pools
             pool = pool_batches(
@@ -107,8 +114,7 @@ class Trainer:
                 self.recipe.lengths,
             )
             while self._place < len(pool):
-                self._place += 1
-                yield pool[self._place - 1]
+                yield pool[self._place]
             self._pool, self._place = self._pool + 1, 0
 
     def _train_on(self, batch: Batch) -> tuple[float, float]:
@@ -135,8 +141,9 @@ class Trainer:
             hidden = out.hidden_states[TAG_LAYER][tagged].float()
             tag_loss = cross_entropy(self.tag_head(hidden), batch.tags[tagged])
         self._optimizer.zero_grad()
-        (answer_loss + self.recipe.tag_weight * tag_loss).backward()
+        torch.autograd.backward(answer_loss + self.recipe.tag_weight * tag_loss)
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self._is_whole = False
         self._optimizer.step()
         return answer_loss.item(), tag_loss.item()
 
@@ -165,30 +172,42 @@ class Trainer:
 
     def _load(self) -> None:
         import torch
-        from safetensors import safe_open
 
-        with safe_open(self._state, "pt") as file:
-            words = file.metadata()
-            if words["fingerprint"] != fingerprint(self.recipe):
-                raise HarnessError(
-                    f"the saved training state belongs to another recipe of {self.recipe.name}",
-                    where=str(self._state),
-                    next_step="delete it to start anew, or name another --work folder",
-                )
-            names = set(file.keys())
-            with torch.no_grad():
-                for name, parameter in self._parameters():
-                    parameter.copy_(file.get_tensor(f"value.{name}"))
-                    keys = [key for key in ("step", "exp_avg", "exp_avg_sq") if f"{key}.{name}" in names]
-                    state = {key: file.get_tensor(f"{key}.{name}") for key in keys}
-                    if state:
-                        self._optimizer.state[parameter] = state
+        words, tensors = _read_state(self._state)
+        if words.get("fingerprint") != fingerprint(self.recipe):
+            raise HarnessError(
+                f"the saved training state is not of this recipe of {self.recipe.name!r}",
+                where=str(self._state),
+                next_step=_START_ANEW,
+            )
+        with torch.no_grad():
+            for name, parameter in self._parameters():
+                parameter.copy_(tensors[f"value.{name}"])
+                keys = [key for key in ("step", "exp_avg", "exp_avg_sq") if f"{key}.{name}" in tensors]
+                if keys:
+                    moved = {key: tensors[f"{key}.{name}"].to(parameter.device) for key in keys}
+                    self._optimizer.state[parameter] = moved
         self._step, self._pool, self._place = (int(words[key]) for key in ("step", "pool", "place"))
 
     @property
     def step(self) -> int:
         """Steps done."""
         return self._step
+
+
+def _read_state(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
+    """The words and tensors of a state file; raises HarnessError for one that cannot be read."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        # Any: the annotations of safetensors are partial.
+        opened: Any = safe_open(path, "pt")
+        with opened as file:
+            return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise HarnessError(
+            f"the saved training state cannot be read: {error}", where=str(path), next_step=_START_ANEW
+        ) from None
 
 
 def new_model(recipe: Recipe) -> Any:
@@ -208,7 +227,9 @@ def new_model(recipe: Recipe) -> Any:
         eos_token_id=2,
         pad_token_id=0,
     )
-    return Qwen2ForCausalLM(config)
+    # Any: the constructor has no annotations.
+    build: Any = Qwen2ForCausalLM
+    return build(config)
 
 
 def _optimizer(model: Any, tag_head: Any, learning_rate: float) -> Any:

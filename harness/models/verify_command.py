@@ -9,6 +9,7 @@ from pathlib import Path
 
 from harness.errors import EXIT_DONE, EXIT_INFEASIBLE
 from harness.models import embedded
+from harness.models.checkpoint import SavedModel, read_checkpoint
 from harness.models.evaluation import GOALS
 from harness.models.heldout import TASKS, heldout
 from harness.models.manifest import Manifest, deviations, read_manifest
@@ -33,8 +34,6 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _verify(name: str, hashes_only: bool) -> bool:
-    from harness.models.checkpoint import read_checkpoint
-
     folder = embedded.model_folder(name)
     model = read_checkpoint(folder)
     manifest = read_manifest(folder)
@@ -43,17 +42,19 @@ def _verify(name: str, hashes_only: bool) -> bool:
         f"{manifest.name}: {len(manifest.files)} files as in the manifest; {size / 1e6:.2f} MB of weights, "
         f"seed {manifest.data_seed}, {manifest.steps} steps, commit {manifest.commit[:12]}\n"
     )
-    return hashes_only or (_parity(manifest, folder) & _scores(manifest, folder))
+    if hashes_only:
+        return True
+    return all([_parity(manifest, model), _scores(manifest, folder)])
 
 
-def _parity(manifest: Manifest, folder: Path) -> bool:
+def _parity(manifest: Manifest, model: SavedModel) -> bool:
     """transformers against llama.cpp on the same weights as f16, and both tokenizers."""
     from harness.models.gguf_export import export_gguf
     from harness.models.parity import parity
 
     texts = [p.prompt + p.answer for p in heldout(manifest.name, "templates", PARITY_TEXTS, seed=11)]
     with tempfile.TemporaryDirectory() as scratch:
-        found = parity(folder, export_gguf(folder, Path(scratch) / "f16.gguf", "f16"), texts)
+        found = parity(model.folder, export_gguf(model, Path(scratch) / "f16.gguf", "f16"), texts)
     same = found.tokenizer_mismatches == 0 and 1 - found.top1_agreement <= MOST_TOP1_FLIPS
     sys.stdout.write(
         f"  {_state(same)}  llama.cpp f16: largest logit difference {found.max_abs_logit_difference:.3g}, "

@@ -6,11 +6,12 @@ python vllm_cpu_script.py MODEL_FOLDER
 import inspect
 import json
 import sys
+from collections.abc import Callable
 
 import numpy as np
 
 from harness.engines import vllm
-from harness.engines.protocol import EngineFailure, Message, Request, Sampling, Ticket, generate, stream
+from harness.engines.protocol import EngineFailure, Message, Request, Sampling, generate, stream
 from harness.engines.vllm_settings import cpu_settings
 from harness.errors import HarnessError
 
@@ -45,8 +46,8 @@ def drive(engine: vllm.Vllm) -> dict[str, object]:
     found["cached"] = [alone.cached_tokens, again.cached_tokens, len(long)]
 
     pieces = list(stream(engine, Request(long, greedy)))
-    found["streamed"] = [sum((list(p.token_ids) for p in pieces), []), "".join(p.text for p in pieces)]
-    found["text"] = alone.text
+    found["streamed"] = ["".join(piece.text for piece in pieces), alone.text]
+    found["pieces"] = [list(piece.token_ids) for piece in pieces]
 
     chat = (Message("system", "Be brief."), Message("user", "Which port?"))
     many = [Request(chat, Sampling(max_tokens=8 + i, ignore_eos=True)) for i in range(16)]
@@ -83,7 +84,6 @@ def drive(engine: vllm.Vllm) -> dict[str, object]:
         "shape": scored.shape,
         "next": [int(np.argmax(scored[-1])), first.token_ids[0]],
         "difference": float(np.abs(forced[:40] - scored).max()),
-        "sum_of_probabilities": float(np.exp(scored[0]).sum()),
         "rows": scored[[0, 20, 39]].tolist(),
         "tokens": long[:40],
     }
@@ -101,16 +101,16 @@ def refusal(engine: vllm.Vllm, request: Request) -> str:
 
 def killed(engine: vllm.Vllm) -> list[str]:
     """The engine's own process ends in the middle of a request: what that one and the next are told."""
-    ticket = engine.submit(Request("Once", Sampling(max_tokens=400, ignore_eos=True)))
+    request = Request("Once", Sampling(max_tokens=400, ignore_eos=True))
+    ticket = engine.submit(request)
     next(ticket.pieces())
     engine._core.engine_core.resources.engine_manager.processes[0].kill()
-    return [failure(lambda: ticket), failure(lambda: engine.submit(Request("Once")))]
+    return [failure(ticket.result), failure(lambda: engine.submit(request).result())]
 
 
-def failure(ticket: "object") -> str:
+def failure(wait: Callable[[], object]) -> str:
     try:
-        made: Ticket = ticket()  # type: ignore[operator]
-        made.result()
+        wait()
     except EngineFailure as error:
         return str(error)
     return "served"

@@ -119,14 +119,12 @@ def test_a_gguf_of_another_quantization_is_not_it(tmp_path: Path) -> None:
 def test_embedded_models_lie_beside_the_matrix(tmp_path: Path) -> None:
     matrix = replace(SHIPPED, path=tmp_path / "hardware_matrix.toml")
     reason = missing_weights(matrix, "prompts_deploy", "cpu", tmp_path / "hub")
-    assert reason == (
-        "needs weights fixtures/models/instruct model-q4_k_m.gguf: git checkout -- fixtures/models"
-    )
-    file = write(tmp_path / "fixtures/models/instruct/model-q4_k_m.gguf")
+    assert reason == "needs weights fixtures/models/entities: git checkout -- fixtures/models"
+    folder = write(tmp_path / "fixtures/models/entities/model.safetensors").parent
     assert missing_weights(matrix, "prompts_deploy", "cpu", tmp_path / "hub") is None
     checkpoint = resolve_model(matrix, "prompts_deploy", "cpu")
     assert checkpoint is not None
-    assert weights_folder(checkpoint, tmp_path, tmp_path / "hub") == file
+    assert weights_folder(checkpoint, tmp_path, tmp_path / "hub") == folder
 
 
 def test_an_override_by_path(tmp_path: Path) -> None:

@@ -49,12 +49,12 @@ def test_doctor_measures_every_clock_and_says_what_each_row_needs(recorded_once)
 
 
 def test_doctor_knows_weights_that_are_here(recorded):
-    folder = recorded.root / "fixtures" / "models" / "detector"
+    folder = recorded.root / "fixtures" / "models" / "answers"
     folder.mkdir(parents=True)
     (folder / "model.safetensors").write_bytes(b"0")
     done = recorded.harness("doctor")
     (line,) = [line for line in done.out.splitlines() if line.split()[:2] == ["model", "detection"]]
-    assert line.endswith("fixtures/models/detector: here")
+    assert line.endswith("fixtures/models/answers: here")
 
 
 def test_commands_work_in_every_folder_of_the_project(recorded_once, monkeypatch, capsys):

@@ -206,7 +206,9 @@ class Scores:
 
 
 def score(answers: Sequence[str | None], turns: Sequence[Turn]) -> Scores:
-    """Score answers against their turns."""
+    """Score answers against their turns; raises ValueError when there are none, or the lengths differ."""
+    if not turns:
+        raise ValueError("no answers to score")
     hits, extra, missed = map(
         sum, zip(*(counts(a, t) for a, t in zip(answers, turns, strict=True)), strict=True)
     )

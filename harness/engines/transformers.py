@@ -1,0 +1,316 @@
+"""The transformers library as an engine: one thread runs the model, and a `Batching` says who runs together.
+
+Nothing here imports torch before `load`. When memory runs out, the requests that run fail (retryable), what
+they held is freed and the engine goes on; after any other failure all open requests fail and it refuses more.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+import queue
+import threading
+from collections import deque
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.engines.protocol import Capability, EngineFailure, Forward, Message, Request, Sampling, Ticket
+from harness.engines.transformers_batching import Batching, Loaded, Statistics, Work
+from harness.engines.transformers_forward import OFFERED, forward_pass
+from harness.engines.transformers_job import Detokenizer, Job
+from harness.engines.transformers_loading import (
+    Attention,
+    AttentionName,
+    Precision,
+    Quantization,
+    card_of,
+    choose_attention,
+    is_out_of_memory,
+    load_model,
+    load_tokenizer,
+    package,
+)
+from harness.engines.transformers_slots import Slots
+from harness.errors import HarnessError
+
+log = logging.getLogger(__name__)
+
+_NO_CONSTRAINT = "transformers cannot constrain its output, and no package for that is in the extra `models`"
+_CLOSE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class TransformersSettings:
+    """What to load and how to run it.
+
+    `device` "" is the first CUDA card, or the CPU. `attention` None takes the fastest that can run. `threads`
+    is torch's number of CPU threads, for the whole process. `compile` runs decoding through torch.compile,
+    which takes half a minute and more at the first requests and wants `static_cache`, whose shapes stay.
+    """
+
+    model: Path
+    batching: Batching = field(default_factory=Slots)
+    device: str = ""
+    precision: Precision = "checkpoint"
+    quantization: Quantization = "none"
+    attention: AttentionName | None = None
+    static_cache: bool = False
+    compile: bool = False
+    threads: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Scoring:
+    """A forward pass to run between two steps."""
+
+    token_ids: tuple[int, ...]
+    wants: frozenset[Capability]
+    rows: tuple[int, ...]
+    result: Future[Forward] = field(default_factory=Future)
+
+
+def load(settings: TransformersSettings) -> Transformers:
+    """Load the model and start its thread.
+
+    Raises HarnessError for a folder, package or setting that does not fit, EngineFailure out of memory.
+    """
+    package()
+    import torch
+
+    device = settings.device or ("cuda:0" if torch.cuda.is_available() else "cpu")
+    tokenizer = load_tokenizer(settings.model)
+    masks = settings.batching.makes_masks
+    attention = choose_attention(settings.attention, card_of(device), settings.precision, masks)
+    log.info("attention: %s (%s)", attention.name, attention.reason)
+    model = load_model(settings.model, device, settings.precision, settings.quantization, attention.name)
+    loaded = Loaded(
+        model=model,
+        device=device,
+        attention=attention.name,
+        context_tokens=settings.batching.capacity(model.config.get_text_config().max_position_embeddings),
+        ends=_ends(model, tokenizer),
+        padding=tokenizer.pad_token_id or 0,
+        static_cache=settings.static_cache,
+        compiled=settings.compile,
+    )
+    return Transformers(settings, loaded, tokenizer, attention)
+
+
+class Transformers:
+    """The engine that `load` starts. Text and rendered chats are tokenized as they are, nothing is added."""
+
+    def __init__(
+        self, settings: TransformersSettings, loaded: Loaded, tokenizer: Any, attention: Attention
+    ) -> None:
+        self._settings = settings
+        self._loaded = loaded
+        self._tokenizer = tokenizer
+        self._work = Work()
+        self._batch = settings.batching.start(loaded, self._work)
+        self._inbox: queue.SimpleQueue[Job | _Scoring | None] = queue.SimpleQueue()
+        self._waiting: deque[Job] = deque()
+        self._open: list[Job] = []
+        self._lock = threading.Lock()
+        self._ended: EngineFailure | None = None
+        self.attention = attention
+        self._thread = threading.Thread(target=self._serve, name="transformers-steps", daemon=True)
+        self._thread.start()
+
+    @property
+    def name(self) -> str:
+        return f"transformers {importlib.metadata.version('transformers')}, {self._settings.batching.title}"
+
+    @property
+    def lacks(self) -> Mapping[Capability, str]:
+        return {"schema": _NO_CONSTRAINT, "grammar": _NO_CONSTRAINT, **self._settings.batching.lacks}
+
+    @property
+    def context_tokens(self) -> int:
+        return self._loaded.context_tokens
+
+    @property
+    def statistics(self) -> Statistics:
+        """What it has done so far."""
+        return self._work.statistics()
+
+    def submit(self, request: Request) -> Ticket:
+        """Take a request in; `max_tokens` is cut to what the context leaves beside the prompt.
+
+        Raises HarnessError for an empty prompt, one that fills the context, and what this engine lacks.
+        """
+        self._check(request.sampling)
+        prompt = self._tokens(request.prompt)
+        room = self.context_tokens - len(prompt)
+        if not prompt:
+            raise HarnessError("the prompt is empty")
+        if room < 1:
+            raise HarnessError(
+                f"the prompt has {len(prompt)} tokens, the context {self.context_tokens} with the answer",
+                next_step="shorten the prompt",
+            )
+        ticket = Ticket(request)
+        job = Job(
+            ticket=ticket,
+            prompt=prompt,
+            limit=min(request.sampling.max_tokens, room),
+            ends=frozenset() if request.sampling.ignore_eos else self._loaded.ends,
+            detokenizer=Detokenizer(self._tokenizer.backend_tokenizer),
+            tally=self._work,
+        )
+        self._enqueue(job)
+        return ticket
+
+    def tokenize(self, text: str) -> list[int]:
+        return list(self._tokenizer.encode(text, add_special_tokens=False))
+
+    def forward(
+        self, token_ids: Sequence[int], wants: frozenset[Capability], rows: Sequence[int] = ()
+    ) -> Forward:
+        """Runs between two steps. See `forward_pass` for what the values are and what they cost.
+
+        Raises HarnessError for too many tokens, rows outside of them, and what is no part of a pass.
+        """
+        if wants - OFFERED:
+            raise HarnessError(
+                f"a forward pass has no {min(wants - OFFERED)}", allowed=", ".join(sorted(OFFERED))
+            )
+        if not 1 <= len(token_ids) <= self.context_tokens:
+            raise HarnessError(f"a pass of {len(token_ids)} tokens", allowed=f"1 to {self.context_tokens}")
+        self._check_ids(token_ids)
+        if "attention_rows" in wants and (not rows or min(rows) < 0 or max(rows) >= len(token_ids)):
+            raise HarnessError("no rows, or rows outside of the tokens", allowed=f"0 to {len(token_ids) - 1}")
+        scoring = _Scoring(tuple(token_ids), wants, tuple(rows))
+        self._enqueue(scoring)
+        return scoring.result.result()
+
+    def close(self) -> None:
+        """Fail what is open, end the thread and let go of the model."""
+        self._inbox.put(None)
+        self._thread.join(_CLOSE_S)
+
+    def _check(self, sampling: Sampling) -> None:
+        for want, given in (("schema", sampling.schema is not None), ("grammar", bool(sampling.grammar))):
+            if given:
+                raise HarnessError(f"no {want} here: {_NO_CONSTRAINT}", next_step="use llama_cpp or vllm")
+        if sampling.max_tokens < 1:
+            raise HarnessError(f"max_tokens is {sampling.max_tokens}", allowed="1 and more")
+        refused = self._settings.batching.refuses(sampling)
+        if refused:
+            raise HarnessError(refused)
+
+    def _tokens(self, prompt: tuple[Message, ...] | str | tuple[int, ...]) -> tuple[int, ...]:
+        if isinstance(prompt, str):
+            return tuple(self.tokenize(prompt))
+        chat = [{"role": turn.role, "content": turn.content} for turn in prompt if isinstance(turn, Message)]
+        if not chat:
+            ids = tuple(token for token in prompt if isinstance(token, int))
+            self._check_ids(ids)
+            return ids
+        if not self._tokenizer.chat_template:
+            raise HarnessError("the model has no chat template", next_step="give the prompt as text")
+        text = self._tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
+        return tuple(self.tokenize(text))
+
+    def _check_ids(self, token_ids: Sequence[int]) -> None:
+        most = self._loaded.model.config.get_text_config().vocab_size - 1
+        if token_ids and not 0 <= min(token_ids) <= max(token_ids) <= most:
+            raise HarnessError("a token id is outside of the vocabulary", allowed=f"0 to {most}")
+
+    def _enqueue(self, item: Job | _Scoring) -> None:
+        with self._lock:
+            if self._ended is not None:
+                raise self._ended
+            self._inbox.put(item)
+
+    # below: the steps' thread only
+
+    def _serve(self) -> None:
+        import torch
+
+        if self._settings.threads is not None:
+            torch.set_num_threads(self._settings.threads)
+        ended = EngineFailure("the engine was closed")
+        try:
+            with torch.inference_mode():
+                while self._take_in():
+                    self._step()
+        except Exception as error:
+            log.exception("the transformers engine failed")
+            ended = EngineFailure(f"the engine failed: {type(error).__name__}: {error}")
+        with self._lock:
+            self._ended = ended
+        self._fail_all(ended)
+
+    def _take_in(self) -> bool:
+        """Take in what has come, waiting for it when there is nothing to do; False once closed."""
+        while not self._open or not self._inbox.empty():
+            item = self._inbox.get()
+            if item is None:
+                return False
+            if isinstance(item, Job):
+                self._open.append(item)
+                self._waiting.append(item)
+            else:
+                self._score(item)
+        return True
+
+    def _step(self) -> None:
+        for job in self._open:
+            reason = job.ticket.stop_reason
+            if reason is not None and not job.is_over:
+                job.finish(reason)
+        self._waiting = deque(job for job in self._waiting if not job.is_over)
+        try:
+            self._batch.join(self._waiting)
+            self._work.most_at_once = max(self._work.most_at_once, len(self._batch.running))
+            self._batch.step()
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            self._shed()
+        self._open = [job for job in self._open if not job.is_over]
+
+    def _shed(self) -> None:
+        """After an allocation failed: fail what ran, free it, keep what waits."""
+        for job in self._open:
+            if not job.is_over and job not in self._waiting:
+                job.fail(
+                    EngineFailure("not enough memory for the requests that ran together", retryable=True)
+                )
+        self._batch.drop()
+
+    def _score(self, item: _Scoring) -> None:
+        try:
+            with self._batch.paused():
+                item.result.set_result(
+                    forward_pass(
+                        self._loaded.model, self._loaded.attention, item.token_ids, item.wants, item.rows
+                    )
+                )
+        except HarnessError as error:
+            item.result.set_exception(error)
+        except Exception as error:
+            item.result.set_exception(EngineFailure(f"the forward pass failed: {error}"))
+
+    def _fail_all(self, ended: EngineFailure) -> None:
+        for job in self._open:
+            if not job.is_over:
+                job.fail(ended)
+        while not self._inbox.empty():
+            item = self._inbox.get()
+            if isinstance(item, Job):
+                item.fail(ended)
+            elif item is not None:
+                item.result.set_exception(ended)
+        self._open, self._waiting = [], deque()
+        self._batch.close()
+
+
+def _ends(model: Any, tokenizer: Any) -> frozenset[int]:
+    """The tokens that end a completion, by the generation config and the tokenizer."""
+    configured = model.generation_config.eos_token_id
+    ids = configured if isinstance(configured, list) else [configured]
+    return frozenset(token for token in [*ids, tokenizer.eos_token_id] if token is not None)
