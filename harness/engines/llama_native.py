@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -90,7 +91,11 @@ class Model:
 
     def text_of(self, token: int) -> str:
         """How the vocabulary writes a token; empty for none (-1)."""
-        return str((native.llama_vocab_get_text(self.vocab, token) or b"").decode()) if token >= 0 else ""
+        return (
+            str((native.llama_vocab_get_text(self.vocab, token) or b"").decode("utf-8", "replace"))
+            if token >= 0
+            else ""
+        )
 
     def chat_template(self) -> str | None:
         """The model's own chat template, a Jinja text from an untrusted file."""
@@ -115,7 +120,7 @@ def load_model(path: Path, log: Log) -> Model:
     # Repacked weights use AMX, which traps (SIGILL) on machines that only advertise it.
     params.use_extra_bufts = False
     log.clear()
-    handle = native.llama_model_load_from_file(str(path).encode(), params)
+    handle = native.llama_model_load_from_file(os.fsencode(path), params)
     if not handle:
         raise HarnessError(f"llama.cpp cannot load it: {log.first_error}", where=str(path))
     if native.llama_model_has_encoder(handle) or not native.llama_model_has_decoder(handle):
@@ -172,18 +177,19 @@ class Context:
                 next_step="lower parallel or context_tokens",
             )
         self._memory = native.llama_get_memory(self._handle)
-        self._tokens = np.zeros(batch_tokens, np.int32)
-        self._positions = np.zeros(batch_tokens, np.int32)
-        self._sequences = np.zeros(batch_tokens, np.int32)
+        # The rows of one array: tokens, positions, sequences.
+        self._columns = np.zeros((3, batch_tokens), np.int32)
+        tokens, positions, sequences = self._columns
         self._outputs = np.zeros(batch_tokens, np.int8)
+        self._logits: tuple[int, Logits] = 0, np.empty((0, model.vocabulary), np.float32)
         self._counts = np.ones(batch_tokens, np.int32)
         # llama_batch wants a pointer per token to its sequences; each token has one.
-        self._pointers = self._sequences.ctypes.data + 4 * np.arange(batch_tokens, dtype=np.uint64)
+        self._pointers = sequences.ctypes.data + 4 * np.arange(batch_tokens, dtype=np.uint64)
         self._batch = native.llama_batch(
             0,
-            _pointer(self._tokens, ctypes.c_int32),
+            _pointer(tokens, ctypes.c_int32),
             None,
-            _pointer(self._positions, ctypes.c_int32),
+            _pointer(positions, ctypes.c_int32),
             _pointer(self._counts, ctypes.c_int32),
             _pointer(self._pointers, ctypes.POINTER(ctypes.c_int32)),
             _pointer(self._outputs, ctypes.c_int8),
@@ -202,9 +208,7 @@ class Context:
             sequences.extend([run.sequence] * n)
             if run.wants_logits:
                 last.append(len(tokens) - 1)
-        outputs = np.zeros(len(tokens), np.int8)
-        outputs[last] = 1
-        return self._decode(tokens, positions, sequences, outputs)
+        return self._decode(tokens, positions, sequences, last)
 
     def every_logit(self, sequence: int, token_ids: Sequence[int]) -> Logits:
         """Logits [tokens, vocabulary] of a teacher-forced pass on an empty sequence, left empty again."""
@@ -212,8 +216,7 @@ class Context:
         for start in range(0, len(token_ids), self._rows):
             part = token_ids[start : start + self._rows]
             places = range(start, start + len(part))
-            wanted = np.ones(len(part), np.int8)
-            parts.append(self._decode(part, places, [sequence] * len(part), wanted).copy())
+            parts.append(self._decode(part, places, [sequence] * len(part), range(len(part))).copy())
         self.forget(sequence, 0)
         return np.concatenate(parts)
 
@@ -222,19 +225,30 @@ class Context:
         tokens: Sequence[int],
         positions: Sequence[int],
         sequences: Sequence[int],
-        outputs: NDArray[np.int8],
+        wanted: Sequence[int],
     ) -> Logits:
+        """Run one batch; logits [wanted, vocabulary] of the tokens at these places of it, which ascend."""
         n = len(tokens)
-        self._tokens[:n], self._positions[:n], self._sequences[:n] = tokens, positions, sequences
-        self._outputs[:n] = outputs
+        self._columns[:, :n] = tokens, positions, sequences
+        self._outputs[:n] = 0
+        self._outputs[wanted] = 1
         self._batch.n_tokens = n
         code = native.llama_decode(self._handle, self._batch)
         if code:
             raise RuntimeError(f"llama_decode of {n} tokens failed with code {code}")
-        rows = int(outputs.sum())
+        return self._view(len(wanted))
+
+    def _view(self, rows: int) -> Logits:
+        """llama.cpp's own buffer of logits, as an array that is made anew only when the buffer moved."""
+        address, view = self._logits
         if not rows:
-            return np.empty((0, self._model.vocabulary), np.float32)
-        return np.ctypeslib.as_array(native.llama_get_logits(self._handle), (rows, self._model.vocabulary))
+            return view[:0]
+        pointer = native.llama_get_logits(self._handle)
+        found = ctypes.addressof(pointer.contents)
+        if found != address or len(view) < rows:
+            view = np.ctypeslib.as_array(pointer, (rows, self._model.vocabulary))
+            self._logits = found, view
+        return view[:rows]
 
     def forget(self, sequence: int, position: int) -> bool:
         """See `Compute`."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import select
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import IO, Any
 
@@ -61,15 +62,17 @@ class WorkerProcess:
             "GGML_NO_BACKTRACE": "1",
         }
         self._process = subprocess.Popen(
-            [sys.executable, "-m", module],
+            # Safe path: a working directory must not shadow the package llama_cpp.
+            [sys.executable, "-P", "-m", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
             env=environment,
         )
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
+        self._outgoing: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._rest = b""
+        self._run("llama.cpp requests", self._write)
         self.send(settings)
 
     @property
@@ -77,12 +80,22 @@ class WorkerProcess:
         """The worker's process id."""
         return self._process.pid
 
+    def _run(self, name: str, target: Callable[[], None]) -> None:
+        thread = threading.Thread(target=target, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
     def send(self, line: Line) -> None:
-        """Write one line; nothing happens when the worker is gone, since its end is heard anyway."""
+        """Have one line written, in order; lost when the worker is gone, whose end is heard anyway."""
+        self._outgoing.put(json.dumps(line).encode() + b"\n")
+
+    def _write(self) -> None:
+        # A thread of its own: whoever listens must never wait until the worker reads.
         assert self._process.stdin is not None
-        with self._lock, suppress(BrokenPipeError, ValueError):
-            self._process.stdin.write(json.dumps(line).encode() + b"\n")
-            self._process.stdin.flush()
+        with suppress(BrokenPipeError), self._process.stdin as pipe:
+            while (line := self._outgoing.get()) is not None:
+                pipe.write(line)
+                pipe.flush()
 
     def first_line(self) -> Line | None:
         """Wait for one line; None when the worker ended instead. Only before `start`."""
@@ -104,18 +117,15 @@ class WorkerProcess:
         ended: Callable[[str], None],
     ) -> None:
         """Listen from a thread of its own."""
-        self._thread = threading.Thread(
-            target=self._listen, args=(hear, tick, is_busy, ended), name="llama.cpp answers", daemon=True
-        )
-        self._thread.start()
 
-    def _listen(
-        self,
-        hear: Callable[[Line], None],
-        tick: Callable[[], None],
-        is_busy: Callable[[], bool],
-        ended: Callable[[str], None],
-    ) -> None:
+        def listen() -> None:
+            for line in self._lines(tick, is_busy):
+                hear(line)
+            ended(self.last_words())
+
+        self._run("llama.cpp answers", listen)
+
+    def _lines(self, tick: Callable[[], None], is_busy: Callable[[], bool]) -> Iterator[Line]:
         assert self._process.stdout is not None
         descriptor = self._process.stdout.fileno()
         poll = select.poll()
@@ -124,12 +134,10 @@ class WorkerProcess:
             if poll.poll(_TICK_MS if is_busy() else None):
                 data = os.read(descriptor, 1 << 16)
                 if not data:
-                    break
+                    return
                 *lines, self._rest = (self._rest + data).split(b"\n")
-                for line in lines:
-                    hear(json.loads(line))
+                yield from map(json.loads, lines)
             tick()
-        ended(self.last_words())
 
     def last_words(self) -> str:
         """Wait for the end of a worker that closed its output; what its end means."""
@@ -147,16 +155,14 @@ class WorkerProcess:
 
     def close(self) -> None:
         """Ask it to end by closing its input, kill it when it does not, and stop listening."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        with self._lock, suppress(BrokenPipeError):
-            self._process.stdin.close()
+        self._outgoing.put(None)
         try:
             self._process.wait(_END_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join()
+        for thread in self._threads:
+            thread.join()
+        assert self._process.stdout is not None
         self._process.stdout.close()
         self._errors.close()

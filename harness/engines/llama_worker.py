@@ -7,6 +7,7 @@ computing, the main one runs batches. It ends when its input does, so it never o
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import queue
@@ -214,7 +215,7 @@ def _open(settings: Line, log: Log, output: Output) -> tuple[Desk, Scheduler, Co
     )
     scheduler = Scheduler(
         context,
-        model.piece,
+        functools.cache(model.piece),
         parallel=parallel,
         batch_tokens=batch_tokens,
         prefix_cache=prefix_cache,

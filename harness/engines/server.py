@@ -63,8 +63,9 @@ def running(spec: ServerSpec) -> Iterator[Running]:
     try:
         _wait_until_ready(spec, port, process, log)
         yield Running(spec, f"http://{_address(spec.host)}:{port}", _DIALECTS[spec.engine], process, log)
-    except (HarnessError, EngineFailure):
-        keep = True
+    except (HarnessError, EngineFailure) as error:
+        # an error that refers to the log leaves it
+        keep = keep or str(log) in str(error)
         raise
     finally:
         _end(process)

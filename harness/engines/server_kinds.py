@@ -32,7 +32,7 @@ class ServerSpec:
     Up to `parallel` requests run at once, each with a prompt and completion of `context` tokens together.
     `port` 0 takes a free one, `threads` 0 leaves their number to the engine. `quantization` is done while
     loading: int8 or nf4 (transformers), vLLM's own names (vllm). `continuous` and `prefix_cache` off are for
-    comparison. `log` is a file for the server's output; without one it is kept only when the server fails.
+    comparison, where the engine has a switch for it. `log` is a file for the server's output; without one it is kept only when the server fails.
     """
 
     model: Path
@@ -45,7 +45,7 @@ class ServerSpec:
     continuous: bool = True
     prefix_cache: bool = True
     threads: int = 0
-    start_s: float = 300.0
+    start_s: float = 600.0
     log: Path | None = None
 
 
@@ -104,6 +104,8 @@ def _transformers(spec: ServerSpec, port: int) -> Launch:
             f"transformers serve cannot load {spec.quantization}",
             allowed=", ".join(filter(None, _TRANSFORMERS_QUANTIZATION)),
         )
+    if not spec.prefix_cache:
+        raise HarnessError("transformers serve cannot be told not to share prefixes")
     device = _device()
     arguments = [
         f"--model={spec.model}", f"--host={spec.host}", f"--port={port}", f"--context={spec.context}",

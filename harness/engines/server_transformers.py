@@ -1,7 +1,8 @@
 """The process of a `transformers serve`, with a bound on what one request may take.
 
 transformers 5.19 lets a request of any length in, and its continuous batching ends for good at one that its
-cache can never hold. Here a prompt beyond the context is refused with 400 and an answer ends at it.
+cache can never hold. Here a prompt beyond the context is refused with 400 and an answer ends at it. Its list
+of models is that of the download cache, an error without one; here it is the model that is served.
 Started by `server`, never imported by it.
 """
 
@@ -14,11 +15,14 @@ from typing import Any
 def main() -> None:
     """Serve until killed."""
     from transformers.cli.serve import Serve
+    from transformers.cli.serving.model_manager import ModelManager
     from transformers.cli.serving.utils import CBGenerateManager, GenerateManager
 
     options = _options()
     for manager in (CBGenerateManager, GenerateManager):
         _bound(manager, options.context)
+    served = {"id": options.model, "object": "model", "created": 0, "owned_by": ""}
+    ModelManager.get_gen_models = staticmethod(lambda: [served | {"max_model_len": options.context}])
     Serve(
         force_model=options.model,
         host=options.host,

@@ -13,12 +13,12 @@ import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from harness.engines.protocol import Capability, EngineFailure, Forward, Message, Request, Sampling, Ticket
-from harness.engines.transformers_batching import Batching, Loaded, Statistics, Work
+from harness.engines.transformers_batching import Batch, Batching, Loaded, Statistics, Work
 from harness.engines.transformers_forward import OFFERED, forward_pass
 from harness.engines.transformers_job import Detokenizer, Job
 from harness.engines.transformers_loading import (
@@ -28,6 +28,7 @@ from harness.engines.transformers_loading import (
     Quantization,
     card_of,
     choose_attention,
+    dtype_of,
     is_out_of_memory,
     load_model,
     load_tokenizer,
@@ -81,17 +82,19 @@ def load(settings: TransformersSettings) -> Transformers:
     import torch
 
     device = settings.device or ("cuda:0" if torch.cuda.is_available() else "cpu")
-    tokenizer = load_tokenizer(settings.model)
-    masks = settings.batching.makes_masks
-    attention = choose_attention(settings.attention, card_of(device), settings.precision, masks)
+    dtype = dtype_of(settings.model, settings.precision)
+    attention = choose_attention(settings.attention, card_of(device), dtype, settings.batching.makes_masks)
     log.info("attention: %s (%s)", attention.name, attention.reason)
     model = load_model(settings.model, device, settings.precision, settings.quantization, attention.name)
+    tokenizer = load_tokenizer(settings.model)
+    config = model.config.get_text_config()
     loaded = Loaded(
         model=model,
         device=device,
         attention=attention.name,
-        context_tokens=settings.batching.capacity(model.config.get_text_config().max_position_embeddings),
+        context_tokens=settings.batching.capacity(config.max_position_embeddings),
         ends=_ends(model, tokenizer),
+        vocabulary=config.vocab_size,
         padding=tokenizer.pad_token_id or 0,
         static_cache=settings.static_cache,
         compiled=settings.compile,
@@ -109,14 +112,16 @@ class Transformers:
         self._loaded = loaded
         self._tokenizer = tokenizer
         self._work = Work()
-        self._batch = settings.batching.start(loaded, self._work)
+        batch = settings.batching.start(loaded, self._work)
         self._inbox: queue.SimpleQueue[Job | _Scoring | None] = queue.SimpleQueue()
         self._waiting: deque[Job] = deque()
         self._open: list[Job] = []
         self._lock = threading.Lock()
         self._ended: EngineFailure | None = None
         self.attention = attention
-        self._thread = threading.Thread(target=self._serve, name="transformers-steps", daemon=True)
+        self._thread = threading.Thread(
+            target=self._serve, args=(batch,), name="transformers-steps", daemon=True
+        )
         self._thread.start()
 
     @property
@@ -190,6 +195,7 @@ class Transformers:
         """Fail what is open, end the thread and let go of the model."""
         self._inbox.put(None)
         self._thread.join(_CLOSE_S)
+        self._loaded = replace(self._loaded, model=None)
 
     def _check(self, sampling: Sampling) -> None:
         for want, given in (("schema", sampling.schema is not None), ("grammar", bool(sampling.grammar))):
@@ -215,7 +221,7 @@ class Transformers:
         return tuple(self.tokenize(text))
 
     def _check_ids(self, token_ids: Sequence[int]) -> None:
-        most = self._loaded.model.config.get_text_config().vocab_size - 1
+        most = self._loaded.vocabulary - 1
         if token_ids and not 0 <= min(token_ids) <= max(token_ids) <= most:
             raise HarnessError("a token id is outside of the vocabulary", allowed=f"0 to {most}")
 
@@ -227,7 +233,7 @@ class Transformers:
 
     # below: the steps' thread only
 
-    def _serve(self) -> None:
+    def _serve(self, batch: Batch) -> None:
         import torch
 
         if self._settings.threads is not None:
@@ -235,16 +241,17 @@ class Transformers:
         ended = EngineFailure("the engine was closed")
         try:
             with torch.inference_mode():
-                while self._take_in():
-                    self._step()
+                while self._take_in(batch):
+                    self._step(batch)
         except Exception as error:
             log.exception("the transformers engine failed")
             ended = EngineFailure(f"the engine failed: {type(error).__name__}: {error}")
         with self._lock:
             self._ended = ended
         self._fail_all(ended)
+        batch.close()
 
-    def _take_in(self) -> bool:
+    def _take_in(self, batch: Batch) -> bool:
         """Take in what has come, waiting for it when there is nothing to do; False once closed."""
         while not self._open or not self._inbox.empty():
             item = self._inbox.get()
@@ -254,37 +261,37 @@ class Transformers:
                 self._open.append(item)
                 self._waiting.append(item)
             else:
-                self._score(item)
+                self._score(item, batch)
         return True
 
-    def _step(self) -> None:
+    def _step(self, batch: Batch) -> None:
         for job in self._open:
             reason = job.ticket.stop_reason
             if reason is not None and not job.is_over:
                 job.finish(reason)
         self._waiting = deque(job for job in self._waiting if not job.is_over)
         try:
-            self._batch.join(self._waiting)
-            self._work.most_at_once = max(self._work.most_at_once, len(self._batch.running))
-            self._batch.step()
+            batch.join(self._waiting)
+            self._work.most_at_once = max(self._work.most_at_once, len(batch.running))
+            batch.step()
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            self._shed()
+            self._shed(batch)
         self._open = [job for job in self._open if not job.is_over]
 
-    def _shed(self) -> None:
+    def _shed(self, batch: Batch) -> None:
         """After an allocation failed: fail what ran, free it, keep what waits."""
         for job in self._open:
             if not job.is_over and job not in self._waiting:
                 job.fail(
                     EngineFailure("not enough memory for the requests that ran together", retryable=True)
                 )
-        self._batch.drop()
+        batch.drop()
 
-    def _score(self, item: _Scoring) -> None:
+    def _score(self, item: _Scoring, batch: Batch) -> None:
         try:
-            with self._batch.paused():
+            with batch.paused():
                 item.result.set_result(
                     forward_pass(
                         self._loaded.model, self._loaded.attention, item.token_ids, item.wants, item.rows
@@ -306,7 +313,6 @@ class Transformers:
             elif item is not None:
                 item.result.set_exception(ended)
         self._open, self._waiting = [], deque()
-        self._batch.close()
 
 
 def _ends(model: Any, tokenizer: Any) -> frozenset[int]:

@@ -23,6 +23,7 @@ class Loaded:
     device: str
     attention: str
     context_tokens: int
+    vocabulary: int
     ends: frozenset[int]
     padding: int
     static_cache: bool = False

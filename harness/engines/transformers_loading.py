@@ -114,7 +114,9 @@ def load_model(
     arguments: dict[str, Any] = {}
     saved = saved_quantization(folder)
     if saved == "none" and quantization != "none":
-        arguments["quantization_config"] = _quantization_config(transformers, quantization, precision)
+        arguments["quantization_config"] = _quantization_config(
+            transformers, quantization, dtype_of(folder, precision)
+        )
     elif quantization not in ("none", saved):
         raise HarnessError(f"the weights are saved as {saved}, not as {quantization}", where=str(folder))
     try:
@@ -130,7 +132,7 @@ def load_model(
                 output_loading_info=True,
                 **arguments,
             )
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, MemoryError) as error:
         if is_out_of_memory(error):
             raise EngineFailure(f"not enough memory to load {folder.name}") from error
         raise HarnessError(f"transformers cannot load it: {_first_line(error)}", where=str(folder)) from error
@@ -158,13 +160,17 @@ def load_tokenizer(folder: Path) -> Any:
     return tokenizer
 
 
+def dtype_of(folder: Path, precision: Precision) -> str:
+    """The type to compute in: what is asked for, or the weights' by config.json (float32 if it is silent)."""
+    if precision != "checkpoint":
+        return precision
+    config = _config(folder)
+    return str(config.get("dtype") or config.get("torch_dtype") or "float32")
+
+
 def saved_quantization(folder: Path) -> str:
     """ "nf4", "int8", another method's name, or "none": how config.json says the weights are stored."""
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        stored = config.get("quantization_config")
-    except (OSError, ValueError, AttributeError) as error:
-        raise HarnessError(f"no readable config.json: {_first_line(error)}", where=str(folder)) from None
+    stored = _config(folder).get("quantization_config")
     if not stored:
         return "none"
     if stored.get("load_in_8bit"):
@@ -205,23 +211,32 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
-def _quantization_config(transformers: Any, kind: Quantization, precision: Precision) -> Any:
+def _quantization_config(transformers: Any, kind: Quantization, dtype: str) -> Any:
     if importlib.util.find_spec("bitsandbytes") is None:
         raise HarnessError("bitsandbytes is not installed", next_step="make install EXTRA=models")
     if kind == "int8":
         return transformers.BitsAndBytesConfig(load_in_8bit=True)
-    compute = "bfloat16" if precision == "checkpoint" else precision
     return transformers.BitsAndBytesConfig(
-        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=compute
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype
     )
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    if not folder.is_dir():
+        raise HarnessError("there is no such folder", where=str(folder), next_step="give a checkpoint folder")
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise HarnessError(f"no readable config.json: {_first_line(error)}", where=str(folder)) from None
+    if not isinstance(config, dict):
+        raise HarnessError("config.json is no JSON object", where=str(folder))
+    return config
 
 
 def _check_weights(folder: Path) -> None:
     from safetensors import SafetensorError, safe_open
 
-    if not folder.is_dir():
-        raise HarnessError("there is no such folder", where=str(folder), next_step="give a checkpoint folder")
-    saved_quantization(folder)
+    _config(folder)
     names = [path.name for path in folder.glob("*.safetensors")]
     index = folder / "model.safetensors.index.json"
     if index.is_file():

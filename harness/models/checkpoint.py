@@ -1,4 +1,4 @@
-"""A checkpoint folder in Hugging Face's layout: read, checked and written. safetensors only, never a pickle."""
+"""A checkpoint folder in Hugging Face's layout: read, checked, written. safetensors only, never a pickle."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def read_tensors(model: SavedModel) -> Iterator[tuple[str, torch.Tensor]]:
     import torch
     from safetensors import safe_open
 
-    opened = {path: safe_open(path, "pt") for path in set(model.files.values())}
+    opened: dict[Path, Any] = {path: safe_open(path, "pt") for path in set(model.files.values())}
     for name in tensor_shapes(model.shape):
         tensor = opened[model.files[name]].get_tensor(name).to(torch.float32)
         if not torch.isfinite(tensor).all():
@@ -113,7 +113,7 @@ def check_hashes(folder: Path) -> None:
             raise HarnessError(
                 "the SHA-256 is not the one in the manifest",
                 where=str(path),
-                next_step="restore the file (git checkout), or write the manifest anew if the change is meant",
+                next_step="restore the file, or write the manifest anew if the change is meant",
             )
 
 

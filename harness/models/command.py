@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from harness.models import divergence_command, export_command, quantize_command, train_command, verify_command
+from harness.models import (
+    batching_command,
+    divergence_command,
+    export_command,
+    quantize_command,
+    train_command,
+    verify_command,
+)
 
 _COMMANDS = (
     ("train", train_command, "train a shipped model, resumably"),
@@ -12,6 +19,7 @@ _COMMANDS = (
     ("quantize", quantize_command, "quantize a checkpoint or GGUF with llama.cpp"),
     ("verify", verify_command, "hashes, parity with llama.cpp and held-out scores of shipped models"),
     ("divergence", divergence_command, "what each precision costs against bf16, on held-out prompts"),
+    ("batching", batching_command, "tokens per second of every engine by the number of requests"),
 )
 
 

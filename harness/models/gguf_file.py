@@ -53,7 +53,7 @@ def read_gguf(path: Path) -> GgufFile:
     precision = _precision(keys.get("general.file_type"), path)
     return GgufFile(
         path=path,
-        architecture=architecture,
+        architecture=str(architecture),
         precision=precision,
         context_tokens=int(keys.get(f"{architecture}.context_length", 0)),
         size_bytes=path.stat().st_size,
@@ -66,14 +66,14 @@ def _precision(file_type: Any, path: Path) -> str:
     import gguf
 
     try:
-        name = gguf.LlamaFileType(file_type).name
+        name = str(gguf.LlamaFileType(file_type).name)
     except ValueError:
         raise HarnessError(f"its file type {file_type!r} is unknown", where=str(path)) from None
     return name.removeprefix("MOSTLY_").removeprefix("ALL_")
 
 
 def _fallbacks(tensors: Any, precision: str) -> list[str]:
-    """llama.cpp quantizes in blocks along a row; a row that is no whole number of blocks gets another type."""
+    """llama.cpp quantizes blocks of a row; a row that is no whole number of blocks gets another type."""
     import gguf
 
     kind = gguf.GGMLQuantizationType[precision.removesuffix("_S").removesuffix("_M").removesuffix("_L")]

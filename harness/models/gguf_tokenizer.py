@@ -84,8 +84,8 @@ def _difference(tokenizer: Mapping[str, Any]) -> str:
 
 def _patterns(pre_tokenizer: Any) -> tuple[str, ...]:
     """The expressions of isolating splits that a byte-level step ends; empty for anything else."""
-    steps = (pre_tokenizer or {}).get("pretokenizers", ())
-    *splits, last = steps or ({},)
+    steps: list[dict[str, Any]] = (pre_tokenizer or {}).get("pretokenizers") or [{}]
+    *splits, last = steps
     if last.get("type") != "ByteLevel" or last.get("add_prefix_space") or last.get("use_regex"):
         return ()
     if any(s.get("type") != "Split" or s.get("behavior") != "Isolated" or s.get("invert") for s in splits):

@@ -1,4 +1,4 @@
-"""Whether a GGUF file is the checkpoint it was made from: token ids and logits, llama.cpp against transformers."""
+"""Whether a GGUF file is its checkpoint: token ids and logits, llama.cpp against transformers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,22 @@ from harness.models.gguf_file import read_gguf
 _PIECES = (
     *"abeimnorstzAÉßñçД日本가ا 0123456789٣²½①Ⅷ'’\"“-—…€$+=<>|^~`_.,;:!?()[]{}#@&%*/\\",
     *("\n", "\r\n", "\t", "\u00a0", "\u3000", "\u2003", "\u200b", "😀", "👍🏽"),
-    *("'s", "'re", "'LL", "O'", "  ", " \n\n", "the", " in", "Marta", " North", "person", '{"', '":["', '"]}'),
+    *(
+        "'s",
+        "'re",
+        "'LL",
+        "O'",
+        "  ",
+        " \n\n",
+        "the",
+        " in",
+        "Marta",
+        " North",
+        "person",
+        '{"',
+        '":["',
+        '"]}',
+    ),
 )
 
 
@@ -54,7 +69,9 @@ def parity(checkpoint: Path, gguf: Path, texts: Sequence[str], logits_of: int = 
         raise HarnessError(f"a text has {longest} tokens", allowed=f"at most {model.shape.context_tokens}")
     llama = _llama(gguf, max(longest, 1))
     try:
-        same = [row == llama.tokenize(text.encode(), False, True) for row, text in zip(ids, texts, strict=True)]
+        same = [
+            row == llama.tokenize(text.encode(), False, True) for row, text in zip(ids, texts, strict=True)
+        ]
         compared = [row for row, is_same in zip(ids, same, strict=True) if is_same and row][:logits_of]
         if not compared:
             raise HarnessError("no text gives the same token ids on both sides", where=str(gguf))

@@ -28,8 +28,8 @@ EXPORT_VERSION = 1
 def quantize(source: Path, to: str, out: Path | None = None) -> Path:
     """The GGUF file of a checkpoint folder in precision `to`: from the cache, or made now.
 
-    With `out` it is written there instead. Raises HarnessError for an unknown precision or a checkpoint that
-    cannot be exported, EngineFailure when llama.cpp refused or crashed. `gguf_file.read_gguf` tells what came out.
+    With `out` it is written there instead; `gguf_file.read_gguf` tells what came out. Raises HarnessError
+    for an unknown precision or a checkpoint that cannot be exported, EngineFailure when llama.cpp crashed.
     """
     if to not in PRECISIONS:
         raise HarnessError(f"{to!r} is no precision", where="--to", allowed=", ".join(PRECISIONS))
@@ -57,7 +57,9 @@ def _key(model: SavedModel, to: str) -> str:
     try:
         made_by = version("llama-cpp-python")
     except PackageNotFoundError:
-        raise HarnessError("llama-cpp-python is not installed", next_step="make install EXTRA=models") from None
+        raise HarnessError(
+            "llama-cpp-python is not installed", next_step="make install EXTRA=models"
+        ) from None
     text = f"{weights_hash(model)} {to} llama-cpp-python {made_by} export {EXPORT_VERSION}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -12,8 +12,10 @@ def main(source: str, out: str, to: str) -> int:
 
     settings = llama_cpp.llama_model_quantize_default_params()
     settings.ftype = getattr(llama_cpp, f"LLAMA_FTYPE_MOSTLY_{to}")
-    settings.nthread = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return llama_cpp.llama_model_quantize(os.fsencode(source), os.fsencode(out), settings)
+    settings.nthread = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+    return int(llama_cpp.llama_model_quantize(os.fsencode(source), os.fsencode(out), settings))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ The model counts: after token n comes n + 1, up to the vocabulary's end, which i
 """
 
 import enum
+import importlib.metadata
 import queue
 import sys
 from collections import deque
@@ -168,8 +169,6 @@ class _Sequence:
 class LLMEngine:
     """Steps like vLLM: at most `max_num_seqs` requests go on by one token, the others wait."""
 
-    start_error: Exception | None = None
-
     def __init__(self, args: EngineArgs) -> None:
         self.args = args
         self.model_config = SimpleNamespace(get_vocab_size=lambda: VOCABULARY)
@@ -188,8 +187,6 @@ class LLMEngine:
 
     @classmethod
     def from_engine_args(cls, engine_args: EngineArgs) -> "LLMEngine":
-        if cls.start_error is not None:
-            raise cls.start_error
         ENGINES.append(cls(engine_args))
         return ENGINES[-1]
 
@@ -275,7 +272,8 @@ MODULES: dict[str, list[Any]] = {
 
 def install(monkeypatch: pytest.MonkeyPatch) -> None:
     """`import vllm` finds this for the length of one test."""
-    monkeypatch.setattr(LLMEngine, "start_error", None)
+    monkeypatch.setattr(importlib.metadata, "packages_distributions", lambda: {"vllm": ["vllm"]})
+    monkeypatch.setattr(importlib.metadata, "version", lambda _: "0.32.0")
     for name, contents in MODULES.items():
         module = ModuleType(name)
         module.__spec__ = ModuleSpec(name, None)

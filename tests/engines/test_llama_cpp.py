@@ -321,10 +321,12 @@ def test_a_killed_worker_fails_every_open_ticket_and_later_requests(tiny_gguf: P
     with LlamaCppEngine(tiny_gguf, parallel=2, threads=1) as doomed:
         tickets = [doomed.submit(Request("on and on", LONG)) for _ in range(5)]
         next(iter(tickets[0].pieces()))
+        assert doomed.failure is None
         os.kill(doomed.worker_pid, signal.SIGILL)
         for ticket in tickets:
             with pytest.raises(EngineFailure, match=r"SIGILL \(exit 132\).*GGML_NATIVE=OFF"):
                 ticket.result()
+        assert "SIGILL" in str(doomed.failure)
         with pytest.raises(EngineFailure, match="SIGILL"):
             doomed.submit(Request("again"))
         with pytest.raises(EngineFailure, match="SIGILL"):
@@ -334,6 +336,7 @@ def test_a_killed_worker_fails_every_open_ticket_and_later_requests(tiny_gguf: P
 def test_a_pass_over_tokens_fails_with_its_worker(tiny_gguf: Path) -> None:
     with LlamaCppEngine(tiny_gguf, parallel=1, threads=1) as doomed:
         doomed.submit(Request("on and on", LONG))
+        os.kill(doomed.worker_pid, signal.SIGSTOP)
         killer = threading.Timer(0.1, os.kill, (doomed.worker_pid, signal.SIGKILL))
         killer.start()
         with pytest.raises(EngineFailure, match="SIGKILL"):
@@ -484,6 +487,26 @@ def test_a_damaged_file_is_one_clear_error(tiny_gguf: Path, tmp_path: Path, how:
 def test_settings_that_mean_nothing_are_refused(tiny_gguf: Path, settings: dict[str, int], why: str) -> None:
     with pytest.raises(HarnessError, match=why):
         LlamaCppEngine(tiny_gguf, **settings)
+
+
+def test_a_context_without_room_is_one_clear_error(tiny_gguf: Path) -> None:
+    program = (
+        "import resource\n"
+        "from harness.engines.llama_cpp import LlamaCppEngine\n"
+        "from harness.errors import HarnessError\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (700 << 20, 700 << 20))\n"
+        "try:\n"
+        f"    LlamaCppEngine({str(tiny_gguf)!r}, parallel=256, threads=1)\n"
+        "except HarnessError as error:\n"
+        "    print(error)\n"
+    )
+    # Each thread of a numeric library would take its share of the address space.
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment
+    )
+    assert "no room for a context of 256 x 2048 tokens (parallel x context_tokens)" in run.stdout
+    assert "lower parallel or context_tokens" in run.stdout
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

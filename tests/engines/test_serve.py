@@ -159,13 +159,15 @@ def test_a_port_in_use(tiny_gguf):
             pass
 
 
-def test_a_port_taken_between_the_look_and_the_start(tiny_gguf, monkeypatch):
+def test_a_port_taken_between_the_look_and_the_start(tiny_gguf, tmp_path, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         monkeypatch.setattr("harness.engines.server._port", lambda spec: port)
         monkeypatch.setattr("harness.engines.server._is_healthy", lambda host, port: False)
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
         with pytest.raises(HarnessError, match="is in use"), running(spec_for(tiny_gguf, port=port)):
             pass
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_truncated_model(tiny_gguf, tmp_path):
@@ -276,6 +278,8 @@ def test_transformers_serve_is_started_with_continuous_batching(tiny_model, monk
     assert command[3] == "harness.engines.server_transformers"
     wanted = {"--continuous", "--blocks=12", "--context=600", "--quantization=bnb-4bit", "--port=8123"}
     assert wanted <= set(command)
+    with pytest.raises(HarnessError, match="cannot be told"):
+        launch(ServerSpec(tiny_model, engine="transformers", prefix_cache=False), 8123)
     with pytest.raises(HarnessError, match="cannot load Q4_K_M"):
         launch(ServerSpec(tiny_model, engine="transformers", quantization="Q4_K_M"), 8123)
 
@@ -308,7 +312,7 @@ def test_a_checkpoint_is_a_folder(tiny_gguf, monkeypatch, engine):
 
 def test_a_package_that_is_missing(tiny_gguf, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(HarnessError, match="needs xllamacpp.*make install EXTRA=server"):
+    with pytest.raises(HarnessError, match=r"needs xllamacpp, .*; make install EXTRA=server"):
         launch(ServerSpec(tiny_gguf), 8123)
 
 

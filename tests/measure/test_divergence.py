@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from harness.measure.divergence import (
     decide,
+    drop_per_example,
     examples_needed,
     explain,
     judge_divergence,
@@ -410,3 +411,15 @@ def test_every_divergence_is_one_line(pair):
     text = explain(judged(*pair))
     assert "\n" not in text
     assert text.startswith(("pass", "fail", "inconclusive", "undefined"))
+
+
+@given(st.one_of(score_pairs(), count_pairs()))
+def test_the_drop_is_the_mean_of_the_examples_parts(pair):
+    higher, lower = pair
+    found, parts = judge_divergence(higher, lower, resamples=10), drop_per_example(higher, lower)
+    assert parts.shape == (found.n,)
+    if math.isnan(found.drop):
+        assert np.isnan(parts).all()
+    else:
+        assert parts.mean() == pytest.approx(found.drop, abs=1e-9)
+        assert parts.std(ddof=1) == pytest.approx(found.paired_sd, abs=1e-9)

@@ -115,9 +115,10 @@ def test_half_updated_weights_are_not_saved(tmp_path: Path) -> None:
 
 def test_a_run_that_is_done_does_nothing_more(tmp_path: Path) -> None:
     trained(tmp_path)
-    before = (tmp_path / STATE_FILE).read_bytes()
-    assert_as_uninterrupted(trained(tmp_path))
-    assert (tmp_path / STATE_FILE).read_bytes() == before
+    again = Trainer(TOY, tmp_path, threads=1)
+    assert again.step == TOY.steps
+    again.run(stopping_at(TOY.steps, AssertionError("a step too many")), every=1)
+    assert_as_uninterrupted(again)
 
 
 def test_the_state_of_another_recipe_is_refused_by_name(tmp_path: Path) -> None:
@@ -181,11 +182,11 @@ def test_loss_falls(tmp_path: Path) -> None:
         losses.append(progress.loss)
         tags.append(progress.tag_loss)
 
-    recipe = replace(TOY, steps=60, copy_steps=0, early_pools=0, learning_rate=5e-3)
+    recipe = replace(TOY, steps=50, copy_steps=0, early_pools=0, learning_rate=5e-3)
     Trainer(recipe, tmp_path, threads=1).run(note, every=1, save_every=1000)
-    assert len(losses) == 60
-    assert sum(losses[-5:]) < 0.6 * sum(losses[:5])
-    assert sum(tags[-5:]) < 0.6 * sum(tags[:5])
+    assert len(losses) == 50
+    assert sum(losses[-5:]) / 5 < 0.6 * losses[0]
+    assert sum(tags[-5:]) / 5 < 0.6 * tags[0]
 
 
 def test_the_fingerprint_tells_recipes_and_their_texts_apart() -> None:

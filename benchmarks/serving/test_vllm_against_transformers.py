@@ -1,0 +1,50 @@
+"""vLLM with a batch of prompts against plain transformers, one prompt after the other.
+
+Needs a GPU: the guide's figure is about one, and vLLM's official package runs on nothing else.
+"""
+
+from contextlib import closing
+from functools import partial
+
+import pytest
+
+from harness import Arm, Claim, Metric, Optimization, Requires
+from harness.engines import vllm
+from harness.engines.opening import opened, transformers
+from harness.engines.transformers import TransformersSettings
+from harness.engines.transformers_padded import Sequential
+from harness.engines.vllm_settings import settings_for_row
+from harness.engines.workloads import answered, completion_tokens, token_requests, vocabulary
+
+OPTIMIZATION = Optimization(
+    name="vllm_against_transformers",
+    title="vLLM instead of plain transformers",
+    metrics=(
+        Metric("throughput", "tokens/s", "higher", "paired", work=completion_tokens, clock="wall", floor=0.2),
+    ),
+    claims=(
+        Claim(
+            "throughput",
+            "detection-optimization-guide.md, Technique 15",
+            "Batch inference (much faster) ... Speedup: 5-10x vs vanilla transformers",
+            ratio=(5, 10),
+        ),
+    ),
+    requires=Requires(kind="cuda", extras=("models", "gpu")),
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("requests", [1, 2, 4, 8, 16, 32])
+def test_vllm_against_transformers(ab, requests):
+    model = ab.uses("fixtures/models/entities")
+    asked = token_requests(vocabulary(model), [48] * requests, [32])
+    plain = partial(transformers, TransformersSettings(model, Sequential()), on_cpu=False)
+    ab.arms(
+        baseline=Arm(lambda engine: answered(engine, asked), prepare=partial(opened, plain)),
+        optimized=Arm(
+            lambda engine: answered(engine, asked),
+            prepare=lambda: opened(lambda: closing(vllm.load(settings_for_row(str(model), ab.hardware)))),
+        ),
+    )
+    ab.run()

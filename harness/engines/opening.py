@@ -1,0 +1,60 @@
+"""Engines that are opened for a measurement: what each needs to start, and an end for those no longer used.
+
+An arm of a benchmark has no moment at which it is told to let go of what it prepared. Two engines are
+what a pair of arms needs, so `opened` closes the oldest one before it opens a third, and all at exit.
+"""
+
+from __future__ import annotations
+
+import atexit
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from dataclasses import replace
+from typing import TypeVar
+
+from harness.engines.endpoint import EndpointEngine
+from harness.engines.server import running
+from harness.engines.server_kinds import ServerSpec
+from harness.engines.transformers import Transformers, TransformersSettings, load
+
+E = TypeVar("E")
+
+KEPT = 2
+_open: deque[ExitStack] = deque()
+
+
+def opened(start: Callable[[], AbstractContextManager[E]]) -> E:
+    """What `start` opens; it stays open until two more are opened, or the process ends."""
+    while len(_open) >= KEPT:
+        _open.popleft().close()
+    with ExitStack() as stack:
+        engine = stack.enter_context(start())
+        _open.append(stack.pop_all())
+    return engine
+
+
+def close_all() -> None:
+    """Close everything that `opened` has opened."""
+    while _open:
+        _open.popleft().close()
+
+
+atexit.register(close_all)
+
+
+@contextmanager
+def transformers(settings: TransformersSettings, *, on_cpu: bool) -> Iterator[Transformers]:
+    """A transformers engine, on the CPU or on the first CUDA card (the CPU when there is none)."""
+    with closing(load(replace(settings, device="cpu" if on_cpu else ""))) as engine:
+        yield engine
+
+
+@contextmanager
+def served(spec: ServerSpec) -> Iterator[EndpointEngine]:
+    """A server of its own and the engine that talks to it."""
+    with (
+        running(spec) as server,
+        closing(EndpointEngine(server.url, dialect=server.dialect, concurrency=spec.parallel)) as engine,
+    ):
+        yield engine

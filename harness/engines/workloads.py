@@ -1,0 +1,110 @@
+"""What engines are compared on: seeded requests of given lengths, answers checked for equal work.
+
+Answers go on to their last token whatever the model says, so two engines that serve the same requests make
+equally many tokens. One that makes fewer has failed; it is not faster.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from harness.engines.protocol import Completion, Engine, EngineFailure, Request, Sampling, generate
+from harness.errors import HarnessError
+
+_WORDS = (
+    "the a on in near with after before morning evening river harbour market letter garden window road "
+    "bridge village winter summer met walked wrote found left carried opened closed asked answered old new "
+    "small quiet early late blue green and but while because"
+).split()
+
+
+def vocabulary(folder: Path) -> range:
+    """Ids that are ordinary tokens of a checkpoint: special ones are at the ends of a vocabulary.
+
+    Raises HarnessError when config.json does not tell how large the vocabulary is.
+    """
+    try:
+        size = int(json.loads((folder / "config.json").read_text(encoding="utf-8"))["vocab_size"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise HarnessError("config.json names no vocab_size", where=str(folder)) from None
+    return range(size // 8, size // 2)
+
+
+def token_requests(
+    ids: range,
+    prompt_tokens: Sequence[int],
+    answer_tokens: Sequence[int],
+    *,
+    shared_tokens: int = 0,
+    seed: int = 0,
+) -> tuple[Request, ...]:
+    """One greedy request for each prompt length, of random ids; the same seed gives the same ids.
+
+    The first `shared_tokens` of all prompts are the same. Answer lengths repeat when there are fewer of them.
+    Raises HarnessError for a prompt that is not longer than what it shares.
+    """
+    if min(prompt_tokens) <= shared_tokens:
+        raise HarnessError(
+            f"a prompt of {min(prompt_tokens)} tokens", allowed=f"more than the {shared_tokens} it shares"
+        )
+    r = random.Random(f"workload {seed}")
+    shared = r.choices(ids, k=shared_tokens)
+    return tuple(
+        Request((*shared, *r.choices(ids, k=length - shared_tokens)), _exactly(answer))
+        for length, answer in zip(prompt_tokens, itertools.cycle(answer_tokens), strict=False)
+    )
+
+
+def text_requests(count: int, words: int, answer_tokens: int, *, seed: int = 0) -> tuple[Request, ...]:
+    """The same as text, for servers that take no token ids: each prompt of so many words."""
+    r = random.Random(f"workload {seed}")
+    return tuple(Request(" ".join(r.choices(_WORDS, k=words)), _exactly(answer_tokens)) for _ in range(count))
+
+
+def fresh(make: Callable[[int], Sequence[Request]]) -> Callable[[], Sequence[Request]]:
+    """Requests that no engine has seen yet, at every call: `make` with the seeds 1, 2, 3, ..."""
+    seeds: Iterator[int] = itertools.count(1)
+    return lambda: make(next(seeds))
+
+
+def answered(engine: Engine, requests: Sequence[Request]) -> list[Completion]:
+    """All answers, asked for at once; raises EngineFailure unless each has all its tokens."""
+    return [_whole(each, to) for each, to in zip(generate(engine, requests), requests, strict=True)]
+
+
+def answered_in_turn(engine: Engine, requests: Sequence[Request]) -> list[Completion]:
+    """The same, each request sent when the one before is answered."""
+    return [_whole(generate(engine, [request])[0], request) for request in requests]
+
+
+def completion_tokens(completions: Sequence[Completion]) -> int:
+    """Tokens that were made."""
+    return sum(completion.completion_tokens for completion in completions)
+
+
+def computed_prompt_tokens(completions: Sequence[Completion]) -> int:
+    """Prompt tokens that went through the model; those from a prefix cache did not."""
+    return sum(completion.prompt_tokens - completion.cached_tokens for completion in completions)
+
+
+def cached_prompt_tokens(completions: Sequence[Completion]) -> int:
+    """Prompt tokens that came from a prefix cache."""
+    return sum(completion.cached_tokens for completion in completions)
+
+
+def _exactly(tokens: int) -> Sampling:
+    return Sampling(max_tokens=tokens, ignore_eos=True)
+
+
+def _whole(completion: Completion, request: Request) -> Completion:
+    wanted = request.sampling.max_tokens
+    if completion.completion_tokens != wanted:
+        raise EngineFailure(
+            f"an answer of {completion.completion_tokens} tokens where {wanted} were asked for "
+            f"({completion.finish_reason}): its time is not comparable"
+        )
+    return completion
