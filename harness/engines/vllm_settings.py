@@ -137,6 +137,8 @@ def server_command(
     A key that clients must show goes into VLLM_API_KEY in the server's environment, never in here.
     """
     command = [str(python), "-m", "vllm.entrypoints.openai.api_server", f"--host={host}", f"--port={port}"]
+    # Answers then say how many tokens of the prompt came from the prefix cache.
+    command.append("--enable-prompt-tokens-details")
     if served_name:
         command.append(f"--served-model-name={served_name}")
     for name, value in engine_arguments(settings).items():

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError
 from harness.models.architecture import Shape, read_shape, tensor_shapes
+from harness.models.packages import package
 from harness.models.qwen2_pieces import with_qwen2_pieces
 
 if TYPE_CHECKING:
@@ -66,10 +67,8 @@ def read_tensors(model: SavedModel) -> Iterator[tuple[str, torch.Tensor]]:
 
     Raises HarnessError for a value that is not finite.
     """
-    import torch
-    from safetensors import safe_open
-
-    opened: dict[Path, Any] = {path: safe_open(path, "pt") for path in set(model.files.values())}
+    torch, safetensors = package("torch"), package("safetensors")
+    opened = {path: safetensors.safe_open(path, "pt") for path in set(model.files.values())}
     for name in tensor_shapes(model.shape):
         tensor = opened[model.files[name]].get_tensor(name).to(torch.float32)
         if not torch.isfinite(tensor).all():
@@ -202,11 +201,10 @@ def _refuse_pickles(folder: Path) -> None:
 
 
 def _tensors_in(path: Path, wanted: Mapping[str, tuple[int, ...]]) -> dict[str, Path]:
-    from safetensors import SafetensorError, safe_open
-
+    safetensors = package("safetensors")
     found = {}
     try:
-        with safe_open(path, "pt") as file:
+        with safetensors.safe_open(path, "pt") as file:
             for name in file.keys():  # noqa: SIM118 (not a dict)
                 dimensions = tuple(file.get_slice(name).get_shape())
                 if name in wanted and dimensions != wanted[name]:
@@ -216,7 +214,7 @@ def _tensors_in(path: Path, wanted: Mapping[str, tuple[int, ...]]) -> dict[str, 
                 if name not in wanted and name != "lm_head.weight":
                     raise HarnessError(f"{name} belongs to no tensor of this architecture", where=str(path))
                 found[name] = path
-    except (SafetensorError, OSError) as error:
+    except (safetensors.SafetensorError, OSError) as error:
         raise HarnessError(
             f"truncated or damaged: {error}", where=str(path), next_step="fetch the file again"
         ) from None

@@ -14,6 +14,7 @@ from harness.errors import HarnessError
 from harness.models.architecture import Shape
 from harness.models.checkpoint import SavedModel, read_tensors
 from harness.models.gguf_tokenizer import add_tokenizer
+from harness.models.packages import package
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +30,7 @@ def export_gguf(model: SavedModel, out: Path, precision: Float = "f16") -> Path:
 
     Raises HarnessError for a tokenizer that llama.cpp would read differently, or a weight f16 cannot hold.
     """
-    import gguf
+    gguf = package("gguf")
 
     if precision not in FLOATS:
         raise HarnessError(f"{precision!r} is no precision of the export", allowed=", ".join(FLOATS))
@@ -56,7 +57,7 @@ def export_gguf(model: SavedModel, out: Path, precision: Float = "f16") -> Path:
 
 
 def _add_shape(writer: Any, shape: Shape, precision: Float) -> None:
-    import gguf
+    gguf = package("gguf")
 
     kinds = {
         "f32": gguf.LlamaFileType.ALL_F32,
@@ -90,7 +91,7 @@ def _llama_order(name: str, tensor: torch.Tensor, shape: Shape) -> torch.Tensor:
 
 def _stored(tensor: torch.Tensor, precision: Float, name: str) -> tuple[np.ndarray[Any, Any], Any]:
     """The values as they go into the file, with their ggml type."""
-    import gguf
+    gguf = package("gguf")
     import numpy as np
 
     values = tensor.numpy()

@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.errors import HarnessError
 from harness.models.architecture import ARCHITECTURES
+from harness.models.packages import package
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class GgufFile:
 
 def read_gguf(path: Path) -> GgufFile:
     """Read keys and tensor table; raises HarnessError: missing, truncated, no GGUF, another architecture."""
-    import gguf
+    gguf = package("gguf")
 
     if not path.is_file():
         raise HarnessError("there is no such file", where=str(path), next_step="harness models export")
@@ -63,7 +64,7 @@ def read_gguf(path: Path) -> GgufFile:
 
 
 def _precision(file_type: Any, path: Path) -> str:
-    import gguf
+    gguf = package("gguf")
 
     try:
         name = str(gguf.LlamaFileType(file_type).name)
@@ -74,7 +75,7 @@ def _precision(file_type: Any, path: Path) -> str:
 
 def _fallbacks(tensors: Any, precision: str) -> list[str]:
     """llama.cpp quantizes blocks of a row; a row that is no whole number of blocks gets another type."""
-    import gguf
+    gguf = package("gguf")
 
     kind = gguf.GGMLQuantizationType[precision.removesuffix("_S").removesuffix("_M").removesuffix("_L")]
     block, _ = gguf.GGML_QUANT_SIZES[kind]

@@ -12,6 +12,7 @@ from typing import Any
 
 from harness.errors import HarnessError
 from harness.models.checkpoint import TOKENIZER, SavedModel
+from harness.models.packages import package
 from harness.models.qwen2_pieces import QWEN2_PIECES
 
 # what our tokenizers are trained with: words, single digits and punctuation apart, each space alone
@@ -20,7 +21,7 @@ FINE_PIECES = r"\s|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+"
 
 def add_tokenizer(writer: Any, model: SavedModel) -> None:
     """Write tokens, merges, special tokens and chat template; raises HarnessError for another tokenizer."""
-    import gguf
+    gguf = package("gguf")
 
     where = str(model.folder / TOKENIZER)
     check_tokenizer(model.tokenizer, where)

@@ -14,6 +14,7 @@ from harness.engines.transformers_loading import load_model, load_tokenizer
 from harness.errors import HarnessError
 from harness.models.checkpoint import SavedModel, read_checkpoint
 from harness.models.gguf_file import read_gguf
+from harness.models.packages import package
 
 # what tokenizers trip over: letters of many scripts, numbers that are no digits, white space, contractions
 _PIECES = (
@@ -100,7 +101,7 @@ def awkward_texts(count: int, seed: int = 0) -> list[str]:
 
 def _llama(gguf: Path, context_tokens: int) -> Any:
     """All logits kept; keys and values in float32, which llama.cpp would round to float16."""
-    import llama_cpp
+    llama_cpp = package("llama_cpp")
 
     try:
         return llama_cpp.Llama(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError
 from harness.models.group_grid import Grid, group_grid, pack_bits, to_codes, to_values, unpack_bits
+from harness.models.packages import package
 
 if TYPE_CHECKING:
     import torch
@@ -116,7 +117,7 @@ def _unpack_scaled(packed: Packed) -> torch.Tensor:
 
 
 def _pack_nf4(weight: torch.Tensor) -> Packed:
-    from bitsandbytes import functional
+    functional = package("bitsandbytes").functional
 
     if weight.numel() % NF4_BLOCK:
         raise HarnessError(f"{weight.numel()} weights cannot be cut into blocks of {NF4_BLOCK}")
@@ -128,7 +129,8 @@ def _pack_nf4(weight: torch.Tensor) -> Packed:
 
 def _unpack_nf4(packed: Packed) -> torch.Tensor:
     import torch
-    from bitsandbytes import functional
+
+    functional = package("bitsandbytes").functional
 
     state = functional.QuantState(
         absmax=packed.parts["absmax"],

@@ -143,11 +143,13 @@ def test_a_stream_without_done_as_transformers_serve_writes_it(server, engine):
 
 
 def test_many_at_once_within_the_bound(server, engine):
-    def slowly(handler):
-        time.sleep(0.02)
+    three = threading.Barrier(3)
+
+    def together(handler):
+        three.wait(30)
         reply(200, chat_reply("ok"))(handler)
 
-    server.otherwise = slowly
+    server.otherwise = together
     one = engine(concurrency=3)
     done = generate(one, [Request(CHAT)] * 12)
     assert [completion.text for completion in done] == ["ok"] * 12
@@ -393,7 +395,10 @@ def test_cancelling_closes_the_connection(server, engine):
 
 def test_a_time_out_hands_back_what_there_is(server, engine):
     server.script = [until_gone(*chat_events("a")[:2])]
-    done = engine().submit(Request(CHAT, timeout_s=0.2)).result()
+    ticket = engine().submit(Request(CHAT, timeout_s=60))
+    assert next(ticket.pieces()) == Piece("a")
+    ticket.deadline = time.monotonic()
+    done = ticket.result()
     assert (done.text, done.finish_reason, done.completion_tokens) == ("a", "timeout", 0)
     assert server.broken_off.wait(5)
 

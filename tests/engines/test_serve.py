@@ -199,14 +199,14 @@ def test_what_is_no_model(tmp_path, content, message):
         ("import os; os.kill(os.getpid(), 9)", r"died of SIGKILL \(killed from outside"),
         ("raise OSError('no \\x1b[31m disk')", r"exit code 1; its last words: OSError: no  \[31m disk"),
         ("pass", "ended with exit code 0; its last words: none"),
-        ("import time; print('loading', flush=True); time.sleep(60)", "not ready after 0.5 s; last: loading"),
+        ("import time; print('loading', flush=True); time.sleep(60)", "not ready after 2 s; last: loading"),
     ],
 )
 def test_a_server_that_dies_or_hangs_before_it_is_ready(monkeypatch, tmp_path, code, message):
     monkeypatch.setattr(
-        "harness.engines.server.launch", lambda spec, port: Launch((sys.executable, "-c", code))
+        "harness.engines.server.launch", lambda spec, port: Launch((sys.executable, "-IS", "-c", code))
     )
-    spec = spec_for(tmp_path, start_s=0.5 if "sleep" in code else 60, log=tmp_path / "log")
+    spec = spec_for(tmp_path, start_s=2 if "sleep" in code else 60, log=tmp_path / "log")
     with pytest.raises(EngineFailure, match=message), running(spec):
         pass
 

@@ -148,7 +148,7 @@ def test_a_server_that_is_not_there():
 def test_a_server_that_is_silent(server):
     release = threading.Event()
     server.script = [silence(release), reply(200, b"{}")]
-    answer, waits, counted = ask(server, limits=Limits(idle_s=0.2))
+    answer, waits, counted = ask(server, limits=Limits(idle_s=1.0))
     release.set()
     assert (answer, len(waits)) == (b"{}", 1)
     assert counted.by_status == {"time-out": 1, "200": 1}

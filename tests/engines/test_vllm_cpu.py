@@ -109,6 +109,11 @@ def test_logits_are_those_of_transformers(found: dict[str, Any], tiny_model: Pat
     assert logits["difference"] < 0.05 * np.abs(expected).max(), "one token more changes no earlier row"
 
 
+def test_the_servers_own_parser_reads_the_command_line(found: dict[str, Any]) -> None:
+    nothing: dict[str, Any] = {"unknown": [], "differing": []}
+    assert found["server"] == {**nothing, "prompt_tokens_details": True, "served": ["tiny"]}
+
+
 def test_it_is_named_as_third_party_and_says_what_it_lacks(found: dict[str, Any]) -> None:
     assert "third-party CPU build, not affiliated with the vLLM project" in found["name"]
     assert found["lacks"] == ["attention_rows", "hidden_states"]

@@ -54,8 +54,8 @@ EXPECTED = {
 def options(settings: VllmSettings) -> list[str]:
     command = server_command(settings, PYTHON, host="127.0.0.1", port=8000)
     start = [str(PYTHON), "-m", "vllm.entrypoints.openai.api_server", "--host=127.0.0.1", "--port=8000"]
-    assert command[:6] == [*start, "--model=m"]
-    return command[6:]
+    assert command[:7] == [*start, "--enable-prompt-tokens-details", "--model=m"]
+    return command[7:]
 
 
 def test_every_row_of_the_matrix_has_an_expectation() -> None:

@@ -7,12 +7,14 @@ import inspect
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
 from harness.engines import vllm
 from harness.engines.protocol import EngineFailure, Message, Request, Sampling, generate, stream
-from harness.engines.vllm_settings import cpu_settings
+from harness.engines.vllm_settings import cpu_settings, engine_arguments, server_command
 from harness.errors import HarnessError
 
 SCHEMA = {
@@ -32,6 +34,7 @@ def main(model: str) -> None:
         engine.close()
         engine.close()
     found["signatures"] = signatures()
+    found["server"] = server_options(model)
     print(json.dumps(found))
 
 
@@ -140,6 +143,26 @@ def signatures() -> dict[str, list[str]]:
     }
     names = {name: list(inspect.signature(call).parameters) for name, call in calls.items()}
     return {**names, "RequestOutputKind": [kind.name for kind in RequestOutputKind]}
+
+
+def server_options(model: str) -> dict[str, object]:
+    """What the server's own parser makes of a generated command line; "unknown" is what it does not know."""
+    from vllm.entrypoints.launchers.cli_args import make_arg_parser
+    from vllm.utils.argparse_utils import FlexibleArgumentParser
+
+    settings = replace(
+        cpu_settings(model), quantization="awq", tensor_parallel=2, prefix_caching=False, enforce_eager=False
+    )
+    command = server_command(settings, Path("python"), host="::1", port=1, served_name="tiny")
+    known, unknown = make_arg_parser(FlexibleArgumentParser()).parse_known_args(command[3:])
+    expected = engine_arguments(settings)
+    differing = [name for name, value in expected.items() if getattr(known, name) != value]
+    return {
+        "unknown": unknown,
+        "differing": differing,
+        "prompt_tokens_details": known.enable_prompt_tokens_details,
+        "served": known.served_model_name,
+    }
 
 
 if __name__ == "__main__":

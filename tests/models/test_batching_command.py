@@ -30,7 +30,7 @@ def test_the_table_on_the_terminal():
     assert terminal_table(TABLE).splitlines() == [
         "tokens/s by requests at once: medians with 95 % intervals of 5 interleaved repeats, measured here",
         "",
-        "engine                         1                       16",
+        "engine                        1                       16",
         "slots | a   1,234 [1,200, 1,300]  19,750 [19,200, 20,800]",
         "",
         "slots | a at 16: 15.50 [14.90, 16.00] times slots | a at 1",

@@ -1,5 +1,6 @@
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,12 @@ def test_saving_twice_gives_the_same_bytes(tiny_model: Path, tmp_path: Path) -> 
     from models_fixtures import write_tiny_model
 
     assert folder_hashes(write_tiny_model(tmp_path / "again")) == folder_hashes(tiny_model)
+
+
+def test_a_missing_package(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    with pytest.raises(HarnessError, match="safetensors is not installed; make install EXTRA=models"):
+        read_checkpoint(tiny_model)
 
 
 @pytest.mark.parametrize("name", [CONFIG, WEIGHTS, "tokenizer.json"])
