@@ -15,7 +15,7 @@ PROBES: dict[str, tuple[str, ...]] = {
     "prompts": ("dspy", "gepa"),
     "extraction": ("rank_bm25", "bm25s", "pydantic"),
     "detection": ("sklearn", "numba", "onnx", "onnxruntime"),
-    "server": ("xllamacpp",),
+    "server": ("xllamacpp", "fastapi", "openai", "uvicorn"),
     "gpu": ("vllm",),
 }
 """Extra of this project -> the modules whose absence means that it is not installed."""
