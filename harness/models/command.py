@@ -16,7 +16,7 @@ from harness.models import (
 _COMMANDS = (
     ("train", train_command, "train a shipped model, resumably"),
     ("export", export_command, "write a checkpoint as GGUF"),
-    ("quantize", quantize_command, "quantize a checkpoint or GGUF with llama.cpp"),
+    ("quantize", quantize_command, "quantize a checkpoint with llama.cpp"),
     ("verify", verify_command, "hashes, parity with llama.cpp and held-out scores of shipped models"),
     ("divergence", divergence_command, "what each precision costs against bf16, on held-out prompts"),
     ("batching", batching_command, "tokens per second of every engine by the number of requests"),

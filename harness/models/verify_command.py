@@ -14,7 +14,7 @@ from harness.models.evaluation import GOALS
 from harness.models.heldout import TASKS, heldout
 from harness.models.manifest import Manifest, deviations, read_manifest
 
-PARITY_TEXTS = 1000
+PARITY_TEXTS, PARITY_PROMPTS = 1000, 200
 MOST_TOP1_FLIPS = 0.001
 
 
@@ -50,11 +50,14 @@ def _verify(name: str, hashes_only: bool) -> bool:
 def _parity(manifest: Manifest, model: SavedModel) -> bool:
     """transformers against llama.cpp on the same weights as f16, and both tokenizers."""
     from harness.models.gguf_export import export_gguf
-    from harness.models.parity import parity
+    from harness.models.parity import awkward_texts, parity
 
-    texts = [p.prompt + p.answer for p in heldout(manifest.name, "templates", PARITY_TEXTS, seed=11)]
+    asked = heldout(manifest.name, "templates", PARITY_PROMPTS, seed=11)
+    texts = [p.prompt + p.answer for p in asked] + awkward_texts(PARITY_TEXTS - len(asked))
     with tempfile.TemporaryDirectory() as scratch:
-        found = parity(model.folder, export_gguf(model, Path(scratch) / "f16.gguf", "f16"), texts)
+        found = parity(
+            model.folder, export_gguf(model, Path(scratch) / "f16.gguf", "f16"), texts, PARITY_PROMPTS
+        )
     same = found.tokenizer_mismatches == 0 and 1 - found.top1_agreement <= MOST_TOP1_FLIPS
     sys.stdout.write(
         f"  {_state(same)}  llama.cpp f16: largest logit difference {found.max_abs_logit_difference:.3g}, "
