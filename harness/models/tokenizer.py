@@ -20,8 +20,9 @@ LONGEST_TOKEN = 14
 def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Tokenizer:
     """A tokenizer of exactly `vocabulary` tokens, trained on the texts; digits stand alone.
 
-    llama.cpp's pre-tokenizer "qwen2" splits more coarsely, and both give the same ids but where a word follows a
-    contraction's apostrophe: `save_checkpoint` therefore writes "qwen2"'s own pieces. Raises ValueError when the texts are too few for so many tokens.
+    llama.cpp's pre-tokenizer "qwen2" splits more coarsely. Both give the same ids but where a word follows a
+    contraction's apostrophe, and `save_checkpoint` therefore writes the pieces of "qwen2". Raises ValueError
+    when the texts are too few for so many tokens.
     """
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
