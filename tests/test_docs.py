@@ -66,12 +66,14 @@ def harness_problems(words: list[str]) -> Iterator[str]:
     if not words or words[0].startswith("-"):
         yield from unknown_options(words, output_of(str(HARNESS), "--help"))
         return
+    # `harness models` has subcommands of its own
+    command = words[: 2 if words[0] == "models" else 1]
     try:
-        text = output_of(str(HARNESS), words[0], "--help")
+        text = output_of(str(HARNESS), *command, "--help")
     except AssertionError:
-        yield f"harness has no subcommand {words[0]!r}"
+        yield f"harness has no subcommand {shlex.join(command)!r}"
         return
-    yield from unknown_options(words[1:], text)
+    yield from unknown_options(words[len(command) :], text)
 
 
 def pytest_problems(words: list[str]) -> Iterator[str]:

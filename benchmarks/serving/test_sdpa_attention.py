@@ -1,7 +1,8 @@
 """torch's fused attention (sdpa) instead of the written-out one (eager): one pass over a prompt.
 
 The guide means flash_attention_2 (test_flash_attention.py); sdpa is what it falls back to on older cards and
-on CPUs. `divergence` is the total variation distance between the next-token distributions, per position.
+on CPUs. `divergence` is the total variation distance between the next-token distributions, per position; in
+float32, where a difference is one of the method: two right ones in bfloat16 differ by its rounding.
 """
 
 from functools import partial
@@ -28,7 +29,7 @@ OPTIMIZATION = Optimization(
     title="Fused attention (sdpa) instead of eager",
     metrics=(
         Metric("passes_per_s", "passes/s", "higher", "paired", work=lambda _: 1, clock="wall", floor=0.15),
-        Metric("divergence", "probability", gate="bounded", compare=divergence, limit=0.02),
+        Metric("divergence", "probability", gate="bounded", compare=divergence, limit=0.001),
     ),
     claims=(
         Claim(
@@ -49,7 +50,7 @@ def test_sdpa_attention(ab, tokens):
     ids = token_requests(vocabulary(model), [tokens], [1])[0].prompt
 
     def arm(attention):
-        settings = TransformersSettings(model, Sequential(), attention=attention)
+        settings = TransformersSettings(model, Sequential(), precision="float32", attention=attention)
         start = partial(transformers, settings, on_cpu=ab.hardware.kind == "host")
         return Arm(lambda it: it.forward(ids, frozenset({"logits"})), prepare=partial(opened, start))
 

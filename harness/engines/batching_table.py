@@ -23,7 +23,7 @@ from harness.measure.stats import median_bootstrap_interval
 
 Batching = Literal["sequential", "static", "continuous"]
 Requests = Callable[[int, int], Sequence[Request]]
-"""How many requests, and a seed -> requests that no other seed gives."""
+"""How many requests, and the number of the repeat -> requests that no engine has seen before."""
 
 CONCURRENCIES = (1, 2, 4, 8, 16, 32)
 CONFIDENCE = 0.95

@@ -31,7 +31,7 @@ def test_the_table_on_the_terminal():
         "tokens/s by requests at once: medians with 95 % intervals of 5 interleaved repeats, measured here",
         "",
         "engine                        1                       16",
-        "slots | a   1,234 [1,200, 1,300]  19,750 [19,200, 20,800]",
+        "slots | a  1,234 [1,200, 1,300]  19,750 [19,200, 20,800]",
         "",
         "slots | a at 16: 15.50 [14.90, 16.00] times slots | a at 1",
         "vllm server: not run: it is not installed at all",
@@ -40,10 +40,7 @@ def test_the_table_on_the_terminal():
 
 def test_markdown_shows_names_literally():
     text = markdown_table(TABLE)
-    assert (
-        "| slots \\| a | 1,234 \\[1,200, 1,300\\] |" in text
-        or "| slots \\| a | 1,234 [1,200, 1,300] |" in text
-    )
+    assert "\n| slots \\| a | 1,234 [1,200, 1,300] | 19,750 [19,200, 20,800] |\n" in text
     assert text.count("\n- ") == 2
 
 
