@@ -28,6 +28,7 @@ LENGTH = (265, 345)
 STATED = (8, 12)
 LOOKALIKES = (2, 3)
 _FILLERS = 2
+SCRAMBLED_SHARE = 0.4
 _OPENING_SHARE, _TAIL_SHARE, _BREAK_SHARE, _HEADING_SHARE = 0.2, 0.25, 0.25, 0.15
 
 
@@ -97,7 +98,7 @@ def _stated(r: random.Random, split: Split, field: Field, is_lookalike: bool = F
     is_new = split == "templates"
     cue = r.choice(field.lookalikes if is_lookalike else field.cues)
     family = wording.FAMILY[field.kind]
-    frame = r.choice((wording.HELD_FRAMES if is_new else wording.FRAMES)[family])
+    frame = _frame(r, split, family)
     openings = wording.HELD_OPENINGS if is_new else wording.OPENINGS
     opening = r.choice(openings) if "{Cue}" not in frame and r.random() < _OPENING_SHARE else ""
     tail = r.choice(wording.HELD_TAILS if is_new else wording.TAILS) if r.random() < _TAIL_SHARE else ""
@@ -108,6 +109,19 @@ def _stated(r: random.Random, split: Split, field: Field, is_lookalike: bool = F
     start = len(body) - len(found)
     evidence = body.lower().index(cue, len(opening))
     return _Clause(_capital(body) + tail + ".", None if is_lookalike else field, evidence, start, len(body))
+
+
+def _frame(r: random.Random, split: Split, family: wording.Family) -> str:
+    """A frame of the split; in training sometimes any words around the cue, so that evidence is copied."""
+    if split == "templates":
+        return r.choice(wording.HELD_FRAMES[family])
+    if split == "names" or r.random() >= SCRAMBLED_SHARE:
+        return r.choice(wording.FRAMES[family])
+    while True:
+        before, between = (r.choices(wording.SCRAMBLED, k=r.randint(0, most)) for most in (2, 5))
+        frame = " ".join([*before, r.choice(("the {cue}", "{cue}")), *between, "{value}"])
+        if not any(frame.endswith(held) for held in wording.HELD_FRAMES[family]):
+            return frame
 
 
 def _pad(r: random.Random, clauses: list[_Clause], target: int) -> None:
