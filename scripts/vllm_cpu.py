@@ -59,7 +59,8 @@ def install() -> None:
     """Make the environment where it is missing or its pins changed; leave it alone otherwise."""
     pins = hashlib.sha256(LOCK.read_bytes() + TORCH.read_bytes() + sys.version.encode()).hexdigest()
     ready = HOME / "ready.json"
-    if ready.exists() and json.loads(ready.read_text())["pins"] == pins:
+    is_there = ready.exists() and (HOME / "venv/bin/python").exists()
+    if is_there and json.loads(ready.read_text())["pins"] == pins:
         print(f"{WHAT}: installed already in {HOME.relative_to(lock.ROOT)}/venv")
         return
     HOME.mkdir(parents=True, exist_ok=True)

@@ -33,7 +33,7 @@ OPTIMIZATION = Optimization(
 @pytest.mark.slow
 @pytest.mark.parametrize("tokens", [256, 1024, 2048])
 def test_flash_attention(ab, tokens):
-    model = ab.uses("fixtures/models/answers")
+    model = ab.uses("fixtures/models/entities")
     ids = token_requests(vocabulary(model), [tokens], [1])[0].prompt
 
     def arm(attention):

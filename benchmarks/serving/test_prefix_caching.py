@@ -31,7 +31,7 @@ PASSAGE, QUESTION, ANSWER, QUESTIONS = 400, 20, 4, 8
 def test_prefix_caching(ab, engine):
     if engine == "llama_cpp" and ab.hardware.kind != "host":
         pytest.skip("llama.cpp is compiled for the CPU: measured on row cpu")
-    model = ab.uses("fixtures/models/fields")
+    model = ab.uses("fixtures/models/entities")
     ids = vocabulary(model)
 
     def questions(seed):

@@ -22,7 +22,7 @@ OPTIMIZATION = Optimization(
 
 
 def test_prequantized_load(ab, tmp_path):
-    model = ab.uses("fixtures/models/fields")
+    model = ab.uses("fixtures/models/entities")
     device = "cpu" if ab.hardware.kind == "host" else "cuda:0"
 
     def load(folder, quantization):

@@ -24,7 +24,7 @@ OPTIMIZATION = Optimization(
 
 @pytest.mark.slow
 def test_prequantized_memory(ab, tmp_path):
-    model = ab.uses("fixtures/models/fields")
+    model = ab.uses("fixtures/models/entities")
     on_cpu = ab.hardware.kind == "host"
     device = "cpu" if on_cpu else "cuda:0"
 

@@ -46,7 +46,7 @@ SLOW = pytest.mark.slow
 
 @pytest.mark.parametrize("tokens", [pytest.param(256, marks=SLOW), 1024, pytest.param(2048, marks=SLOW)])
 def test_sdpa_attention(ab, tokens):
-    model = ab.uses("fixtures/models/answers")
+    model = ab.uses("fixtures/models/entities")
     ids = token_requests(vocabulary(model), [tokens], [1])[0].prompt
 
     def arm(attention):

@@ -30,7 +30,7 @@ OPTIMIZATION = Optimization(
 @pytest.mark.slow
 @pytest.mark.parametrize("tokens", [256, 1024, 2048])
 def test_sdpa_memory(ab, tokens):
-    model = ab.uses("fixtures/models/answers")
+    model = ab.uses("fixtures/models/entities")
     on_cpu = ab.hardware.kind == "host"
     ids = token_requests(vocabulary(model), [tokens], [1])[0].prompt
 

@@ -35,7 +35,7 @@ ANSWER = 2
 @pytest.mark.slow
 @pytest.mark.parametrize("batch", [2, 4, 8, 16, 32])
 def test_static_batching_long(ab, batch):
-    model = ab.uses("fixtures/models/fields")
+    model = ab.uses("fixtures/models/entities")
     on_cpu = ab.hardware.kind == "host"
     requests = token_requests(vocabulary(model), [PROMPTS[i % len(PROMPTS)] for i in range(batch)], [ANSWER])
 

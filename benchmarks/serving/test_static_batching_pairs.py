@@ -37,7 +37,7 @@ ANSWER = 24
 @pytest.mark.slow
 @pytest.mark.parametrize("batch", [2, 3, 4])
 def test_static_batching_pairs(ab, batch):
-    model = ab.uses("fixtures/models/fields")
+    model = ab.uses("fixtures/models/entities")
     on_cpu = ab.hardware.kind == "host"
     requests = token_requests(vocabulary(model), PROMPTS[:batch], [ANSWER])
 

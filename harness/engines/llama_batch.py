@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.engines.llama_text import TextStream
+from harness.engines.text_stream import TextStream
 from harness.engines.protocol import FinishReason
 
 Logits = NDArray[np.float32]

@@ -21,11 +21,12 @@ from typing import Any
 
 import numpy as np
 
+from harness.engines.gathering import until_quiet
 from harness.engines.llama_batch import Admission, Job, News, Scheduler, continuous, static
 from harness.engines.llama_choice import Chooser, grammar_sampler
 from harness.engines.llama_native import Context, Log, Model, load_model
 from harness.engines.llama_prompt import render_chat, schema_grammar
-from harness.engines.llama_text import TextStream
+from harness.engines.text_stream import TextStream
 from harness.engines.protocol import Sampling
 from harness.errors import HarnessError
 
@@ -166,15 +167,21 @@ def error_fields(error: HarnessError) -> Line:
     }
 
 
-def compute(desk: Desk, scheduler: Scheduler, context: Context, output: Output) -> None:
-    """The main thread's loop: take in what came, run a batch, tell what it made. Never returns."""
+def compute(desk: Desk, scheduler: Scheduler, context: Context, output: Output, *, gathers: int) -> None:
+    """The main thread's loop: take in what came, run a batch, tell what it made. Never returns.
+
+    Woken from idleness it waits for up to `gathers` requests that come together.
+    """
     passes: list[Line] = []
     while True:
         news = News()
         asleep = scheduler.idle and not passes
         while asleep or not desk.inbox.empty():
-            asleep = False
-            match desk.inbox.get():
+            item = desk.inbox.get()
+            if asleep:
+                until_quiet(desk.inbox, gathers - 1)
+                asleep = False
+            match item:
                 case Job() as job:
                     scheduler.add(job)
                 case {"do": "stop", "call": number, "reason": reason}:
@@ -247,7 +254,8 @@ def main() -> None:
         output.send({"error": error_fields(error)})
         return
     threading.Thread(target=desk.read, args=(lines,), daemon=True).start()
-    compute(desk, scheduler, context, output)
+    gathers = settings["parallel"] if settings["admission"] == "static" else 1
+    compute(desk, scheduler, context, output, gathers=gathers)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from harness.engines.gathering import until_quiet
 from harness.engines.protocol import Capability, EngineFailure, Forward, Message, Request, Sampling, Ticket
 from harness.engines.transformers_batching import Batch, Batching, Loaded, Statistics, Work
 from harness.engines.transformers_forward import OFFERED, forward_pass
@@ -258,6 +259,8 @@ class Transformers:
             if item is None:
                 return False
             if isinstance(item, Job):
+                if self._settings.batching.gathers and not self._open:
+                    until_quiet(self._inbox, self._settings.batching.parallel - 1)
                 self._open.append(item)
                 self._waiting.append(item)
             else:

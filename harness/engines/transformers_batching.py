@@ -136,6 +136,11 @@ class Batching(Protocol):
         """Whether it makes attention masks of its own, which flash attention does not take."""
         ...
 
+    @property
+    def gathers(self) -> bool:
+        """Whether nobody can join later, so that the first request waits for those that come with it."""
+        ...
+
     def refuses(self, sampling: Sampling) -> str:
         """Why it cannot serve such a request, or ""."""
         ...

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.engines.llama_text import TextStream
+from harness.engines.text_stream import TextStream
 from harness.engines.protocol import Completion, EngineFailure, FinishReason, Piece, Sampling, Ticket
 
 _INCOMPLETE = "\ufffd"

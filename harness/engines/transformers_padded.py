@@ -39,6 +39,10 @@ class Sequential:
     def makes_masks(self) -> bool:
         return False
 
+    @property
+    def gathers(self) -> bool:
+        return False
+
     def refuses(self, sampling: Sampling) -> str:
         return ""
 
@@ -71,6 +75,10 @@ class Padded:
     @property
     def makes_masks(self) -> bool:
         return False
+
+    @property
+    def gathers(self) -> bool:
+        return True
 
     def refuses(self, sampling: Sampling) -> str:
         return ""

@@ -47,6 +47,10 @@ class Paged:
     def makes_masks(self) -> bool:
         return False
 
+    @property
+    def gathers(self) -> bool:
+        return False
+
     def refuses(self, sampling: Sampling) -> str:
         return "" if sampling.temperature <= 0 else _GREEDY_ONLY
 

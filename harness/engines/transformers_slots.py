@@ -47,6 +47,10 @@ class Slots:
     def makes_masks(self) -> bool:
         return True
 
+    @property
+    def gathers(self) -> bool:
+        return False
+
     def refuses(self, sampling: Sampling) -> str:
         return ""
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
-import os
 import sys
 from pathlib import Path
 
-from harness.errors import EXIT_DONE, EXIT_INFRASTRUCTURE, HarnessError
+from harness.errors import EXIT_DONE, EXIT_INFRASTRUCTURE, EXIT_PARTLY_DONE, HarnessError
 from harness.models import embedded
+from harness.models.checkpoint import write_bytes
 
 PROMPT_WORDS = 16
 
@@ -38,7 +38,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Measure and print; 21 when no engine ran at all."""
+    """Measure and print; 20 when an engine could not run (it is listed), 21 when none ran at all."""
     from harness.engines.batching_table import CONCURRENCIES, measure_batching
     from harness.engines.workloads import text_requests
     from harness.models.batching_engines import CONTEXT, contenders
@@ -65,7 +65,9 @@ def run(options: argparse.Namespace) -> int:
         _write(options.csv, csv_table(table))
     if options.markdown:
         _write(options.markdown, markdown_table(table))
-    return EXIT_DONE if table.rows else EXIT_INFRASTRUCTURE
+    if not table.rows:
+        return EXIT_INFRASTRUCTURE
+    return EXIT_PARTLY_DONE if table.missing else EXIT_DONE
 
 
 def _wanted(name: str, patterns: list[str] | None) -> bool:
@@ -73,11 +75,7 @@ def _wanted(name: str, patterns: list[str] | None) -> bool:
 
 
 def _write(path: Path, text: str) -> None:
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
+        write_bytes(path, text.encode())
     except OSError as error:
         raise HarnessError(f"cannot be written ({error.strerror})", where=str(path)) from None
-    finally:
-        partial.unlink(missing_ok=True)

@@ -39,6 +39,8 @@ def run(options: argparse.Namespace) -> int:
 
     if options.prompts < 2:
         raise HarnessError(f"--prompts {options.prompts}", allowed="2 and above")
+    if options.csv:
+        _check_place(options.csv)
     results = evaluate_precisions(
         embedded.model_folder(options.model or options.name),
         options.name,
@@ -47,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
         reference=REFERENCE,
         cache=cache_folder(os.environ),
         open_precision=opener(options.name),
-        tell=lambda line: sys.stderr.write(f"{line}\n"),
+        tell=lambda line: print(line, file=sys.stderr, flush=True),
     )
     ordered = table.ordered(results)
     text = (table.markdown_table if options.markdown else table.terminal_table)(ordered)
@@ -56,6 +58,14 @@ def run(options: argparse.Namespace) -> int:
         frame = table.divergence_frame(ordered)
         write_bytes(options.csv, frame.to_csv(index=False, lineterminator="\n").encode())
     return EXIT_PARTLY_DONE if any(result.error for result in results) else EXIT_DONE
+
+
+def _check_place(csv: Path) -> None:
+    folder = csv.absolute().parent
+    if not folder.is_dir():
+        raise HarnessError("there is no such folder", where=f"--csv {csv.parent}")
+    if csv.is_dir() or not os.access(folder, os.W_OK):
+        raise HarnessError("no file can be written there", where=f"--csv {csv}")
 
 
 def mixed_prompts(task: str, count: int) -> list[Prompt]:

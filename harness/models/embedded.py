@@ -28,12 +28,16 @@ def model_folder(name_or_path: str) -> Path:
     for folder in (shipped, Path(name_or_path)):
         if (folder / "config.json").is_file():
             return folder
-    names = sorted(path.parent.name for path in (project_root() / FOLDER).glob("*/config.json"))
     raise HarnessError(
         f"no model {name_or_path!r}",
-        allowed=", ".join([*names, "the path of a checkpoint folder"]),
+        allowed=", ".join([*shipped_names(), "the path of a checkpoint folder"]),
         next_step="git checkout -- fixtures/models brings the shipped ones back",
     )
+
+
+def shipped_names() -> list[str]:
+    """The models that lie in the project, by name."""
+    return sorted(path.parent.name for path in (project_root() / FOLDER).glob("*/config.json"))
 
 
 def default_model() -> Path:

@@ -77,7 +77,10 @@ def _fallbacks(tensors: Any, precision: str) -> list[str]:
     """llama.cpp quantizes blocks of a row; a row that is no whole number of blocks gets another type."""
     gguf = package("gguf")
 
-    kind = gguf.GGMLQuantizationType[precision.removesuffix("_S").removesuffix("_M").removesuffix("_L")]
+    name = precision.removesuffix("_S").removesuffix("_M").removesuffix("_L")
+    kind = gguf.GGMLQuantizationType.__members__.get(name)
+    if kind is None:  # a mixture without a type of its own name
+        return []
     block, _ = gguf.GGML_QUANT_SIZES[kind]
     return [
         f"{tensor.name} is {tensor.tensor_type.name}: {int(tensor.shape[0])} is no multiple of {block}"

@@ -60,8 +60,8 @@ def check_tokenizer(tokenizer: Mapping[str, Any], where: str) -> None:
 def _difference(tokenizer: Mapping[str, Any]) -> str:
     """What llama.cpp would do otherwise, empty when nothing."""
     model = tokenizer.get("model") or {}
-    if model.get("type") != "BPE" or not model.get("merges"):
-        return f"its model is {model.get('type')!r}, not BPE with merges"
+    if model.get("type") != "BPE" or not model.get("merges") or not isinstance(model.get("vocab"), dict):
+        return f"its model is {model.get('type')!r}, not BPE with a vocabulary and merges"
     if any(model.get(key) for key in ("byte_fallback", "dropout", "ignore_merges", "unk_token")):
         return "its BPE has options beside the merges"
     if (tokenizer.get("normalizer") or {"type": "NFC"})["type"] != "NFC":

@@ -37,9 +37,9 @@ class Manifest:
 
 
 def manifest_of(
-    recipe: Recipe, folder: Path, threads: int, prompts: int, scores: Mapping[str, float]
+    recipe: Recipe, folder: Path, threads: int, commit: str, prompts: int, scores: Mapping[str, float]
 ) -> Manifest:
-    """The manifest of the files that now lie in `folder`."""
+    """The manifest of the files that now lie in `folder`; `commit` is what the run was started at."""
     import torch
     import transformers
 
@@ -50,7 +50,7 @@ def manifest_of(
         data_seed=recipe.seed,
         steps=recipe.steps,
         threads=threads,
-        commit=commit_of(Path(__file__).parent),
+        commit=commit,
         made_with={
             "python": platform.python_version(),
             "torch": torch.__version__,
@@ -101,7 +101,7 @@ def deviations(manifest: Manifest, measured: Mapping[str, float]) -> dict[str, f
             next_step=f"train it anew: harness models train {manifest.name}",
         )
     differences = {name: round(measured[name] - score, 4) for name, score in manifest.scores.items()}
-    return {name: found for name, found in differences.items() if abs(found) > TOLERANCE}
+    return {name: found for name, found in differences.items() if not abs(found) <= TOLERANCE}
 
 
 def commit_of(folder: Path) -> str:

@@ -13,6 +13,7 @@ from harness.models.architecture import tensor_shapes
 from harness.models.checkpoint import read_checkpoint
 from harness.models.example import END
 from harness.models.heldout import heldout
+from harness.models.packages import package
 from harness.models.precisions import Opened, Opener, Precision
 
 # Requests that run together.
@@ -21,7 +22,7 @@ REFERENCE = "bf16"
 CALIBRATION_PROMPTS = 64
 # torch computes in float32 with the rounded values: a row shows the format's loss, not its kernels' speed.
 PRECISIONS = (
-    Precision(REFERENCE, "transformers"),
+    Precision(REFERENCE, "transformers", timed=False),
     *(Precision(name, "llama.cpp") for name in ("BF16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_M")),
     *(Precision(name, "llama.cpp") for name in ("Q2_K", "TQ2_0")),
     *(Precision(name, "transformers", timed=False) for name in ("fp8", "int8", "nf4", "gptq4", "gptq3")),
@@ -53,7 +54,7 @@ def _open(task: str, checkpoint: Path, precision: Precision) -> Iterator[Opened]
 
 @contextmanager
 def _llama_cpp(checkpoint: Path, name: str, parameters: int) -> Iterator[Opened]:
-    import gguf
+    gguf = package("gguf")
 
     from harness.engines.llama_cpp import LlamaCppEngine
     from harness.models.quantize import quantize

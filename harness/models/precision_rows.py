@@ -21,9 +21,9 @@ _MAY_BE_NAN = ("seconds", "bits_per_weight")
 class Row:
     """One precision; lists have one entry for each prompt.
 
-    `answers`: None for one that did not end. `tokens_sha256` is of all token ids, `answer_lengths` are the
-    gold answers'. `kl` and `flips` are empty for the reference and for an engine without logits. `seconds` is
-    the time of all completions together, NaN where it says nothing about the format.
+    `answers`: None for one that did not end. `tokens_sha256` is of all token ids. `kl` and `flips` are empty
+    for the reference and for an engine without logits. `seconds` is the time of all completions together, NaN
+    where it says nothing about the format.
     """
 
     run_by: str

@@ -17,6 +17,7 @@ import numpy as np
 
 from harness.engines.protocol import Engine, EngineFailure
 from harness.errors import HarnessError
+from harness.hardware.machine import describe_machine, fingerprint
 from harness.measure.divergence import judge_divergence, score_interval
 from harness.models import precision_probe as probe
 from harness.models.checkpoint import folder_hashes
@@ -74,12 +75,13 @@ def evaluate_precisions(
 
     A precision that cannot be built, crashes or gives logits that are no numbers is a result with its error;
     the others go on. Only what the reference raises is passed on. Finished rows are kept in `cache` under
-    what they follow from (checkpoint, prompts, precision, versions of the engine's packages) and not measured
-    again. `tell` gets a line for each precision that is measured.
+    what they follow from (machine, checkpoint, prompts, precision, versions of the engine's packages) and not
+    measured again. `tell` gets a line for each precision that is measured.
     """
     _check(prompts, precisions, reference)
     base = next(precision for precision in precisions if precision.name == reference)
-    given = [folder_hashes(checkpoint), task, _prompts_hash(prompts), ANSWER_TOKENS, _identity(base)]
+    machine = fingerprint(describe_machine())
+    given = [machine, folder_hashes(checkpoint), task, _prompts_hash(prompts), ANSWER_TOKENS, _identity(base)]
     measure = _Measure(checkpoint, prompts, open_precision, cache, given, tell)
     base_row, gold = measure.reference(base)
     results = []

@@ -32,12 +32,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Train, write, measure held-out scores, write the manifest. Interrupted, it goes on from its state."""
     from harness.models.checkpoint import MANIFEST, save_checkpoint
-    from harness.models.manifest import manifest_of, write_manifest
+    from harness.models.manifest import commit_of, manifest_of, write_manifest
     from harness.models.scores import measured_scores
     from harness.models.tokenizer import CHAT_TEMPLATE
 
     _check_machine(options)
-    recipe = RECIPES[options.name]
+    recipe, commit = RECIPES[options.name], commit_of(Path(__file__).parent)
     root = embedded.project_root()
     work: Path = options.work or root / "build" / "models" / "training" / recipe.name
     out: Path = options.out or embedded.folder_of(recipe.name, root)
@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
     (out / MANIFEST).unlink(missing_ok=True)
     save_checkpoint(trainer.model.cpu(), trainer.tokenizer, CHAT_TEMPLATE, out)
     scores = measured_scores(recipe.name, out, PROMPTS)
-    write_manifest(manifest_of(recipe, out, options.threads, PROMPTS, scores), out)
+    write_manifest(manifest_of(recipe, out, options.threads, commit, PROMPTS, scores), out)
     sys.stdout.write(f"weights and manifest: {out}\n")
     return EXIT_DONE
 

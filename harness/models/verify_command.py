@@ -7,9 +7,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from harness.errors import EXIT_DONE, EXIT_INFEASIBLE
+from harness.engines.protocol import EngineFailure
+from harness.errors import EXIT_DONE, EXIT_INFEASIBLE, HarnessError
 from harness.models import embedded
-from harness.models.checkpoint import SavedModel, read_checkpoint
+from harness.models.checkpoint import SavedModel, folder_hashes, read_checkpoint
 from harness.models.evaluation import GOALS
 from harness.models.heldout import TASKS, heldout
 from harness.models.manifest import Manifest, deviations, read_manifest
@@ -26,17 +27,42 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Check each model and print what was found; 3 when one does not hold what its manifest says."""
-    sound = True
-    for name in options.names or sorted(TASKS):
-        sound = _verify(name, options.hashes_only) and sound
+    """Check each model and print what was found; 3 when one does not hold what its manifest says.
+
+    A model that cannot be read or run does not stop the others; its error is raised at the end.
+    """
+    sound, failed = True, None
+    for name in options.names or _shipped():
+        try:
+            sound = _verify(name, options.hashes_only) and sound
+        except (HarnessError, EngineFailure) as error:
+            sys.stdout.write(f"{name}: {error}\n")
+            failed = failed or error
+    if failed is not None:
+        raise failed
     return EXIT_DONE if sound else EXIT_INFEASIBLE
+
+
+def _shipped() -> list[str]:
+    """Every model's folder, also one without its config.json; raises HarnessError where there is none."""
+    root = embedded.project_root() / embedded.FOLDER
+    names = sorted(path.name for path in root.glob("*") if path.is_dir())
+    if not names:
+        raise HarnessError("there is no model", where=str(root), next_step="git checkout -- fixtures/models")
+    return names
 
 
 def _verify(name: str, hashes_only: bool) -> bool:
     folder = embedded.model_folder(name)
     model = read_checkpoint(folder)
     manifest = read_manifest(folder)
+    if manifest.name not in TASKS:
+        raise HarnessError(
+            f"the manifest names {manifest.name!r}", where=str(folder), allowed=", ".join(sorted(TASKS))
+        )
+    unlisted = sorted(folder_hashes(folder).keys() - manifest.files.keys())
+    if unlisted:
+        raise HarnessError(f"{unlisted[0]} is not in the manifest", where=str(folder))
     size = sum(path.stat().st_size for path in set(model.files.values()))
     sys.stdout.write(
         f"{manifest.name}: {len(manifest.files)} files as in the manifest; {size / 1e6:.2f} MB of weights, "

@@ -40,10 +40,9 @@ class Packed:
 
 @dataclass(frozen=True, slots=True)
 class WeightFormat:
-    """`pack` takes float [rows, columns], `unpack` gives float32 back. `bits` is those of one code."""
+    """`pack` takes float [rows, columns], `unpack` gives float32 back."""
 
     name: str
-    bits: int
     pack: Callable[[torch.Tensor], Packed]
     unpack: Callable[[Packed], torch.Tensor]
 
@@ -88,7 +87,7 @@ def _rounded(name: str, bits: int) -> WeightFormat:
         grid = group_grid(weight, bits, GROUP)
         return pack_codes(to_codes(weight, grid), grid, name)
 
-    return WeightFormat(name, bits, pack, lambda packed: _unpack_codes(packed, bits))
+    return WeightFormat(name, pack, lambda packed: _unpack_codes(packed, bits))
 
 
 def _row_scale(weight: torch.Tensor, largest: float) -> torch.Tensor:
@@ -147,9 +146,9 @@ def _unpack_nf4(packed: Packed) -> torch.Tensor:
 FORMATS = {
     entry.name: entry
     for entry in (
-        WeightFormat("fp8", 8, _pack_fp8, _unpack_scaled),
-        WeightFormat("int8", 8, _pack_int8, _unpack_scaled),
-        WeightFormat("nf4", 4, _pack_nf4, _unpack_nf4),
+        WeightFormat("fp8", _pack_fp8, _unpack_scaled),
+        WeightFormat("int8", _pack_int8, _unpack_scaled),
+        WeightFormat("nf4", _pack_nf4, _unpack_nf4),
         _rounded("rtn4", 4),
         _rounded("rtn3", 3),
         _rounded("rtn2", 2),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.engines.llama_batch import Admission, Job, Logits, News, Run, Scheduler, continuous, static
-from harness.engines.llama_text import TextStream
+from harness.engines.text_stream import TextStream
 
 VOCABULARY = 7
 END = 6

@@ -162,6 +162,17 @@ def test_a_prefix_from_the_cache_changes_no_token(reference: LlamaCppEngine, tin
     assert "prefix_cache" in reference.lacks
 
 
+def test_a_static_batch_holds_all_that_are_asked_for_at_once(tiny_gguf: Path) -> None:
+    with LlamaCppEngine(tiny_gguf, parallel=3, threads=1, batching="static") as static:
+        tickets = [
+            static.submit(Request(prompt, Sampling(max_tokens=tokens, ignore_eos=True)))
+            for prompt, tokens in zip(PROMPTS, (2, 9, 30), strict=False)
+        ]
+        ends = [ticket.submitted + ticket.result().timings.total_s for ticket in tickets]
+    firsts = [ticket.submitted + ticket.result().timings.time_to_first_token_s for ticket in tickets]
+    assert max(firsts) <= min(ends)
+
+
 def test_static_batches_give_the_same_tokens(reference: LlamaCppEngine, tiny_f32: Path) -> None:
     continuous = generate(reference, greedy(12))
     with LlamaCppEngine(tiny_f32, parallel=3, threads=1, batching="static") as static:

@@ -6,6 +6,7 @@ import shutil
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,17 @@ def test_one_at_a_time_is_what_the_library_generates(sequential: Transformers, t
         with torch.no_grad():
             whole = model.generate(ids, do_sample=False, min_new_tokens=6, max_new_tokens=6, eos_token_id=-1)
         assert generate(sequential, [request])[0].token_ids == tuple(whole[0, ids.shape[1] :].tolist())
+
+
+def test_a_padded_batch_holds_all_that_are_asked_for_at_once(tiny_model: Path) -> None:
+    with closing(start(tiny_model, Padded(3))) as engine:
+        tickets = [
+            engine.submit(Request(prompt(8, at), Sampling(max_tokens=tokens, ignore_eos=True)))
+            for at, tokens in enumerate((2, 9, 30))
+        ]
+        ends = [ticket.submitted + ticket.result().timings.total_s for ticket in tickets]
+    firsts = [ticket.submitted + ticket.result().timings.time_to_first_token_s for ticket in tickets]
+    assert max(firsts) <= min(ends)
 
 
 @pytest.mark.parametrize("name", ["padded", "slots", "paged"])

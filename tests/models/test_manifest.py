@@ -36,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def manifest(folder: Path) -> Manifest:
-    made = manifest_of(TOY, folder, threads=2, prompts=500, scores=SCORES)
+    made = manifest_of(TOY, folder, threads=2, commit="abc", prompts=500, scores=SCORES)
     write_manifest(made, folder)
     return made
 

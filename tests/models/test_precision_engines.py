@@ -1,8 +1,11 @@
 """Real precisions of a small random model: opened, run and compared with the reference."""
 
 import pytest
+from tokenizers import Tokenizer
 
 from harness.errors import HarnessError
+from harness.models import precision_engines
+from harness.models.example import END
 from harness.models.heldout import heldout
 from harness.models.precision_engines import PRECISIONS, REFERENCE, opener
 from harness.models.precisions import Precision, evaluate_precisions
@@ -53,12 +56,23 @@ def test_distances_grow_as_bits_shrink(results):
 
 def test_speeds_are_measured_where_the_engine_computes_in_the_format(results):
     timed = [name for name, result in results.items() if result.tokens_per_s > 0]
-    assert timed == [REFERENCE, "BF16", "Q8_0", "TQ2_0"]
+    assert timed == ["BF16", "Q8_0", "TQ2_0"]
 
 
-def test_calibration_has_no_held_out_prompt():
-    held_out = {p.prompt for split in ("names", "templates") for p in heldout("entities", split, 300, 0)}
-    assert not held_out & {p.prompt for p in heldout("entities", "train", 64, 0)}
+def test_calibration_asks_for_training_prompts_only(tiny_model, monkeypatch):
+    asked = []
+
+    def recorded(task, split, count, seed):
+        asked.append((task, split, count))
+        return heldout(task, split, count, seed)
+
+    monkeypatch.setattr(precision_engines, "heldout", recorded)
+    monkeypatch.setattr(precision_engines, "CALIBRATION_PROMPTS", 5)
+    rows = precision_engines._calibration(tiny_model, "entities")
+    assert asked == [("entities", "train", 5)]
+    tokenizer = Tokenizer.from_file(str(tiny_model / "tokenizer.json"))
+    texts = [tokenizer.decode(row, skip_special_tokens=False) for row in rows]
+    assert texts == [p.prompt + p.answer + END for p in heldout("entities", "train", 5, 0)]
 
 
 def test_an_unknown_precision_is_refused(tiny_model):

@@ -323,8 +323,8 @@ HELD_FRAMES: dict[Family, tuple[str, ...]] = {
 
 SCRAMBLED = tuple(
     "a an all as at be below both by each file first fixed for from given goes here in is it last list named "
-    "no not note noted of on or other report said sent set sets shall side so stands task that then there this "
-    "to under until was will with".split()
+    "no not note noted of on or other report said sent set sets shall side so stands task that then there "
+    "this to under until was will with".split()
 )
 OPENINGS = (
     "Under the term sheet, ",

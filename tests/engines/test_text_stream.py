@@ -3,7 +3,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.engines.llama_text import TextStream
+from harness.engines.text_stream import TextStream
 
 
 def fed(parts: list[bytes], stop: tuple[str, ...] = ()) -> tuple[list[str], bool]:
