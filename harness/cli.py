@@ -46,7 +46,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         FileExistsError,
         PermissionError,
     ) as error:
-        _discard_output()
         return _failed(str(error), EXIT_BAD_INPUT)  # a path that was named and cannot be used
     except OSError as error:
         _discard_output()

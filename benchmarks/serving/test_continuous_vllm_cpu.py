@@ -38,7 +38,7 @@ def test_continuous_vllm_cpu(ab, requests):
 
     @functools.cache
     def engine():
-        return opened(functools.partial(served, spec))
+        return opened(functools.partial(served, spec), kept=1)
 
     ab.arms(
         baseline=Arm(lambda it: answered_in_turn(it, asked), prepare=engine),

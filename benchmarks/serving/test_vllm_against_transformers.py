@@ -4,6 +4,7 @@ Needs a GPU: the guide's figure is about one, and vLLM's official package runs o
 """
 
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -33,18 +34,25 @@ OPTIMIZATION = Optimization(
     requires=Requires(kind="cuda", extras=("models", "gpu")),
 )
 
+CONTEXT = 256
+
 
 @pytest.mark.slow
-@pytest.mark.parametrize("requests", [1, 2, 4, 8, 16, 32])
+@pytest.mark.parametrize("requests", [2, 4, 8, 16, 32])
 def test_vllm_against_transformers(ab, requests):
     model = ab.uses("fixtures/models/entities")
     asked = token_requests(vocabulary(model), [48] * requests, [32])
+    # the model's weights and context are not those that the row is documented for, and the same prompts
+    # come again in every round: a prefix cache would answer from the round before
+    settings = replace(
+        settings_for_row(str(model), ab.hardware), quantization="", max_model_len=CONTEXT, prefix_caching=False
+    )
     plain = partial(transformers, TransformersSettings(model, Sequential()), on_cpu=False)
     ab.arms(
         baseline=Arm(lambda engine: answered(engine, asked), prepare=partial(opened, plain)),
         optimized=Arm(
             lambda engine: answered(engine, asked),
-            prepare=lambda: opened(lambda: closing(vllm.load(settings_for_row(str(model), ab.hardware)))),
+            prepare=lambda: opened(lambda: closing(vllm.load(settings))),
         ),
     )
     ab.run()

@@ -24,9 +24,12 @@ KEPT = 2
 _open: deque[ExitStack] = deque()
 
 
-def opened(start: Callable[[], AbstractContextManager[E]]) -> E:
-    """What `start` opens; it stays open until two more are opened, or the process ends."""
-    while len(_open) >= KEPT:
+def opened(start: Callable[[], AbstractContextManager[E]], *, kept: int = KEPT) -> E:
+    """What `start` opens, at most `kept` engines being open with it; open until later ones end it, or the process.
+
+    With `kept` 1 all others are closed first: for an engine that takes nearly all of a card's memory.
+    """
+    while len(_open) >= kept:
         _open.popleft().close()
     with ExitStack() as stack:
         engine = stack.enter_context(start())
