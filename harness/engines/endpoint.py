@@ -15,7 +15,7 @@ import re
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from contextlib import aclosing
 from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
@@ -163,7 +163,7 @@ class EndpointEngine:
         )
 
     def close(self) -> None:
-        """End the open requests, which fail, and close the connections."""
+        """End the open requests and questions, which fail, and close the connections."""
         with self._closing:
             if self._closed:
                 return
@@ -183,7 +183,10 @@ class EndpointEngine:
             return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        return self._start(work).result()
+        try:
+            return self._start(work).result()
+        except CancelledError:
+            raise EngineFailure(f"{self.url}: the engine was closed meanwhile", retryable=True) from None
 
     # in the loop
 
@@ -271,10 +274,10 @@ class EndpointEngine:
         return tokens
 
     async def _shut(self) -> None:
-        open_ones = list(self._open)
-        for task in open_ones:
+        others = asyncio.all_tasks() - {asyncio.current_task(), self._watcher}
+        for task in others:
             task.cancel()
-        await asyncio.gather(*open_ones)
+        await asyncio.gather(*others, return_exceptions=True)
         if self._watcher is not None:
             await self._watcher
         await self._transport.close()

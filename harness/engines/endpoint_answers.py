@@ -148,6 +148,8 @@ def _part(document: Mapping[str, Any]) -> Part:
         raise EngineFailure("the answer has no choices") from None
     if not isinstance(text, str | None) or not all(isinstance(token, int) for token in token_ids):
         raise EngineFailure("the answer's text is no text")
+    if holder.get("refusal"):
+        raise EngineFailure("the model refused to answer")
     if text is None and "message" in choice:
         raise EngineFailure(f"the answer has no content (finish_reason {finish!r})")
     return Part(text or "", token_ids, str(finish or ""), usage)

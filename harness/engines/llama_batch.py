@@ -13,15 +13,15 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.engines.text_stream import TextStream
 from harness.engines.protocol import FinishReason
+from harness.engines.text_stream import TextStream
 
 Logits = NDArray[np.float32]
 
 # (busy sequences, free sequences) -> how many requests may join now
 Admission = Callable[[int, int], int]
 
-# Copying a shorter prefix would push a cached sequence out for next to nothing.
+# A shorter prefix saves next to nothing, for which no cached sequence should be pushed out.
 _MIN_SHARED_TOKENS = 16
 
 
@@ -214,12 +214,11 @@ class Scheduler:
             wanted = job.prompt[:-1]
             shared = {slot.sequence: _common(slot.tokens, wanted) for slot in self._slots}
             source = max(self._slots, key=lambda slot: (shared[slot.sequence], slot.job is None))
-            if shared[source.sequence] < _MIN_SHARED_TOKENS:
-                kept = shared[slot.sequence]
-            elif source.job is None:
-                slot, kept = source, shared[source.sequence]
-            else:
-                leader = source
+            if shared[source.sequence] >= _MIN_SHARED_TOKENS:
+                if source.job is None:
+                    slot, kept = source, shared[source.sequence]
+                else:
+                    leader = source
         self._keep(slot, kept)
         self._joined += 1
         slot.joined, slot.job, slot.tokens = self._joined, job, list(job.prompt)

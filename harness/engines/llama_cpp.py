@@ -300,7 +300,8 @@ class LlamaCppEngine:
         for number, entry in entries:
             if entry.told_to_stop is None:
                 reason = entry.ticket.stop_reason
-                if reason is not None:
+                # Until it has acknowledged the request, the worker may not know whom to stop.
+                if reason is not None and entry.prompt_tokens:
                     self._worker.send({"do": "stop", "call": number, "reason": reason})
                     entry.told_to_stop = now
             elif now - max(entry.told_to_stop, self._heard) > _SILENCE_S:

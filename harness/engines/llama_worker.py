@@ -26,8 +26,8 @@ from harness.engines.llama_batch import Admission, Job, News, Scheduler, continu
 from harness.engines.llama_choice import Chooser, grammar_sampler
 from harness.engines.llama_native import Context, Log, Model, load_model
 from harness.engines.llama_prompt import render_chat, schema_grammar
-from harness.engines.text_stream import TextStream
 from harness.engines.protocol import Sampling
+from harness.engines.text_stream import TextStream
 from harness.errors import HarnessError
 
 ADMISSIONS: Mapping[str, Admission] = {"continuous": continuous, "static": static}

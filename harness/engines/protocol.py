@@ -249,8 +249,9 @@ def stream(engine: Engine, request: Request) -> Iterator[Piece]:
 
 async def agenerate(engine: Engine, requests: Sequence[Request]) -> list[Completion]:
     """`generate` for async callers; cancelling the task cancels the requests."""
-    tickets = [engine.submit(request) for request in requests]
+    tickets: list[Ticket] = []
     try:
+        tickets.extend(engine.submit(request) for request in requests)
         return [await asyncio.to_thread(ticket.result) for ticket in tickets]
     finally:
         for ticket in tickets:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import json
 import signal
 import sys
 from collections.abc import Callable
@@ -19,6 +20,7 @@ GgufFor = Callable[[Path, str], Path]
 """The GGUF file of a checkpoint folder in a precision such as Q4_K_M, made if need be."""
 
 _GGUF_PRECISION = "Q4_K_M"
+_MOST_CONTEXT = 4096
 
 
 def add_options(
@@ -39,9 +41,9 @@ def add_options(
     parser.add_argument(
         "--context",
         type=int,
-        default=4096,
+        default=0,
         metavar="N",
-        help="tokens of each request, answer included [%(default)s]",
+        help=f"tokens of each request, answer included [the model's, at most {_MOST_CONTEXT}]",
     )
     parser.add_argument(
         "--quantization", default="", metavar="NAME",
@@ -81,7 +83,7 @@ def spec_of(
     for name, least, most in (
         ("port", 0, 65_535),
         ("parallel", 1, 1024),
-        ("context", 1, 2**24),
+        ("context", 0, 2**24),
         ("threads", 0, 1024),
     ):
         if not least <= getattr(options, name) <= most:
@@ -95,20 +97,46 @@ def spec_of(
         raise HarnessError(
             "there is no such model", where=str(model), allowed="a GGUF file or a checkpoint folder"
         )
+    context = context_for(model, options.context)
     quantization = options.quantization
     if options.engine == "xllamacpp" and model.is_dir():
         model, quantization = gguf_for(model, quantization or _GGUF_PRECISION), ""
     return ServerSpec(
         model=model, engine=options.engine, host=options.host, port=options.port, parallel=options.parallel,
-        context=options.context, quantization=quantization, threads=options.threads, log=options.log,
+        context=context, quantization=quantization, threads=options.threads, log=options.log,
     )  # fmt: skip
+
+
+def context_for(model: Path, asked: int) -> int:
+    """Tokens of each request: as asked for; with 0 as many as the model takes, at most 4096.
+
+    A checkpoint folder says what it was trained for; HarnessError when more is asked for. A GGUF file's limit
+    is left to the server.
+    """
+    trained = _trained_for(model / "config.json")
+    if not asked:
+        return min(trained or _MOST_CONTEXT, _MOST_CONTEXT)
+    if trained and asked > trained:
+        raise HarnessError(
+            f"is {asked}, more than the model was trained for", where="--context", allowed=f"up to {trained}"
+        )
+    return asked
+
+
+def _trained_for(config: Path) -> int | None:
+    """None when the file does not tell, or is not there: the server then says what is wrong."""
+    try:
+        told = json.loads(config.read_text(encoding="utf-8"))["max_position_embeddings"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return told if isinstance(told, int) and told > 0 else None
 
 
 def _greeting(server: Running) -> str:
     spec = server.spec
     lines = [
         f"{spec.model.name} with {spec.engine} at {server.url}/v1",
-        f"up to {spec.parallel} requests at once, {spec.context} tokens each; Ctrl-C stops it",
+        f"up to {spec.parallel} requests at once, up to {spec.context} tokens each; Ctrl-C stops it",
     ]
     if spec.host not in LOOPBACK:
         lines.append(f"{spec.host} is open to other machines, and the server asks for no key")

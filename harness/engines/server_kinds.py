@@ -156,7 +156,7 @@ def _vllm_python() -> Path:
     """HARNESS_VLLM_PYTHON, this interpreter if it has vLLM, or the CPU build's below this folder."""
     named = os.environ.get(VLLM_PYTHON)
     if named:
-        if not os.access(named, os.X_OK):
+        if not (Path(named).is_file() and os.access(named, os.X_OK)):
             raise HarnessError("is no program", where=f"{VLLM_PYTHON}={named}", allowed="a Python with vLLM")
         return Path(named)
     if importlib.util.find_spec("vllm") is not None:

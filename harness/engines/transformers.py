@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.engines.gathering import until_quiet
-from harness.engines.protocol import Capability, EngineFailure, Forward, Message, Request, Sampling, Ticket
+from harness.engines.prompt_ids import encoded, prompt_ids
+from harness.engines.protocol import Capability, EngineFailure, Forward, Request, Sampling, Ticket
 from harness.engines.transformers_batching import Batch, Batching, Loaded, Statistics, Work
 from harness.engines.transformers_forward import OFFERED, forward_pass
 from harness.engines.transformers_job import Detokenizer, Job
@@ -148,20 +149,13 @@ class Transformers:
         Raises HarnessError for an empty prompt, one that fills the context, and what this engine lacks.
         """
         self._check(request.sampling)
-        prompt = self._tokens(request.prompt)
-        room = self.context_tokens - len(prompt)
-        if not prompt:
-            raise HarnessError("the prompt is empty")
-        if room < 1:
-            raise HarnessError(
-                f"the prompt has {len(prompt)} tokens, the context {self.context_tokens} with the answer",
-                next_step="shorten the prompt",
-            )
+        prompt = prompt_ids(self._tokenizer, request.prompt, self.context_tokens, "shorten the prompt")
+        self._check_ids(prompt)
         ticket = Ticket(request)
         job = Job(
             ticket=ticket,
-            prompt=prompt,
-            limit=min(request.sampling.max_tokens, room),
+            prompt=tuple(prompt),
+            limit=min(request.sampling.max_tokens, self.context_tokens - len(prompt)),
             ends=frozenset() if request.sampling.ignore_eos else self._loaded.ends,
             detokenizer=Detokenizer(self._tokenizer.backend_tokenizer),
             tally=self._work,
@@ -170,7 +164,7 @@ class Transformers:
         return ticket
 
     def tokenize(self, text: str) -> list[int]:
-        return list(self._tokenizer.encode(text, add_special_tokens=False))
+        return encoded(self._tokenizer, text)
 
     def forward(
         self, token_ids: Sequence[int], wants: frozenset[Capability], rows: Sequence[int] = ()
@@ -208,22 +202,9 @@ class Transformers:
         if refused:
             raise HarnessError(refused)
 
-    def _tokens(self, prompt: tuple[Message, ...] | str | tuple[int, ...]) -> tuple[int, ...]:
-        if isinstance(prompt, str):
-            return tuple(self.tokenize(prompt))
-        chat = [{"role": turn.role, "content": turn.content} for turn in prompt if isinstance(turn, Message)]
-        if not chat:
-            ids = tuple(token for token in prompt if isinstance(token, int))
-            self._check_ids(ids)
-            return ids
-        if not self._tokenizer.chat_template:
-            raise HarnessError("the model has no chat template", next_step="give the prompt as text")
-        text = self._tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
-        return tuple(self.tokenize(text))
-
     def _check_ids(self, token_ids: Sequence[int]) -> None:
         most = self._loaded.vocabulary - 1
-        if token_ids and not 0 <= min(token_ids) <= max(token_ids) <= most:
+        if not 0 <= min(token_ids) <= max(token_ids) <= most:
             raise HarnessError("a token id is outside of the vocabulary", allowed=f"0 to {most}")
 
     def _enqueue(self, item: Job | _Scoring) -> None:

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.engines.text_stream import TextStream
 from harness.engines.protocol import Completion, EngineFailure, FinishReason, Piece, Sampling, Ticket
+from harness.engines.text_stream import TextStream
 
 _INCOMPLETE = "\ufffd"
 _MOST_HELD = 16

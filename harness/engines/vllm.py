@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.engines import vllm_errors, vllm_jobs
-from harness.engines.protocol import Capability, EngineFailure, Forward, Message, Request, Ticket
+from harness.engines.prompt_ids import encoded, prompt_ids
+from harness.engines.protocol import Capability, EngineFailure, Forward, Request, Ticket
 from harness.engines.vllm_jobs import Generation, Job, Scoring
 from harness.engines.vllm_settings import CPU_BUILD, VllmSettings, engine_arguments, environment
 from harness.errors import HarnessError
@@ -127,21 +128,15 @@ class Vllm:
 
         Raises HarnessError for an empty prompt, one that fills the context, and sampling that vLLM refuses.
         """
-        prompt = self._tokens(request.prompt)
-        if not prompt:
-            raise HarnessError("the prompt is empty")
+        longer = "shorten the prompt or raise max_model_len"
+        prompt = prompt_ids(self._tokenizer, request.prompt, self.context_tokens, longer)
         room = self.context_tokens - len(prompt)
-        if room < 1:
-            raise HarnessError(
-                f"the prompt has {len(prompt)} tokens, the context {self.context_tokens} with the answer",
-                next_step="shorten the prompt or raise max_model_len",
-            )
         ticket = Ticket(request)
         self._enqueue(Generation(prompt, vllm_jobs.sampling_params(request.sampling, room), ticket))
         return ticket
 
     def tokenize(self, text: str) -> list[int]:
-        return list(self._tokenizer.encode(text, add_special_tokens=False))
+        return encoded(self._tokenizer, text)
 
     def forward(
         self, token_ids: Sequence[int], wants: frozenset[Capability], rows: Sequence[int] = ()
@@ -171,17 +166,6 @@ class Vllm:
         self._inbox.put(None)
         self._thread.join(_CLOSE_S)
         self._core.engine_core.shutdown()
-
-    def _tokens(self, prompt: tuple[Message, ...] | str | tuple[int, ...]) -> Sequence[int]:
-        if isinstance(prompt, str):
-            return self.tokenize(prompt)
-        chat = [{"role": turn.role, "content": turn.content} for turn in prompt if isinstance(turn, Message)]
-        if chat:
-            if not self._tokenizer.chat_template:
-                raise HarnessError("the model has no chat template", next_step="give the prompt as text")
-            text = self._tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
-            return self.tokenize(text)
-        return [token for token in prompt if isinstance(token, int)]
 
     def _enqueue(self, job: Job) -> None:
         with self._lock:
@@ -255,7 +239,7 @@ def _counted(before: Statistics, handed: Sequence[tuple[Job, Any]], at_once: int
         prompt_tokens=before.prompt_tokens + sum(len(job.prompt) for job, _ in finished),
         cached_tokens=before.cached_tokens + sum(output.num_cached_tokens or 0 for _, output in finished),
         completion_tokens=before.completion_tokens
-        + sum(len(output.outputs[0].token_ids) for _, output in handed),
+        + sum(len(vllm_jobs.answer_ids(output.outputs[0])) for _, output in handed),
         steps=before.steps + 1,
         most_at_once=max(before.most_at_once, at_once),
     )

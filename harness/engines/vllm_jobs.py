@@ -64,10 +64,11 @@ class Generation:
     def take(self, output: Any) -> None:
         made = output.outputs[0]
         self.cached_tokens = output.num_cached_tokens or 0
+        ids = answer_ids(made)
         self.parts.append(made.text)
-        self.token_ids.extend(made.token_ids)
-        if made.text or made.token_ids:
-            self.ticket.put(Piece(made.text, tuple(made.token_ids)))
+        self.token_ids.extend(ids)
+        if made.text or ids:
+            self.ticket.put(Piece(made.text, tuple(ids)))
         if not output.finished:
             return
         if made.finish_reason in ("stop", "length"):
@@ -112,6 +113,17 @@ class Scoring:
 
     def fail(self, error: Exception) -> None:
         self.result.set_exception(error)
+
+
+def answer_ids(made: Any) -> Sequence[int]:
+    """The token ids of one `CompletionOutput` that belong to the answer: all but the token that ended it.
+
+    vLLM hands that one out with the rest. Where a stop string ends the answer (its name is then the
+    `stop_reason`), the last token is one like any other.
+    """
+    is_ended_by_token = made.finish_reason == "stop" and not isinstance(made.stop_reason, str)
+    ids: Sequence[int] = made.token_ids[:-1] if is_ended_by_token else made.token_ids
+    return ids
 
 
 def add(core: Any, number: str, job: Job) -> None:

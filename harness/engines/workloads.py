@@ -44,18 +44,22 @@ def token_requests(
 ) -> tuple[Request, ...]:
     """One greedy request for each prompt length, of random ids; the same seed gives the same ids.
 
-    The first `shared_tokens` of all prompts are the same. Answer lengths repeat when there are fewer of them.
-    Raises HarnessError for a prompt that is not longer than what it shares.
+    The first `shared_tokens` of all prompts are the same, the next one differs from prompt to prompt. Answer
+    lengths repeat when there are fewer of them. Raises HarnessError for a prompt that is not longer than what
+    it shares, and for more prompts than ids.
     """
+    if len(prompt_tokens) > len(ids):
+        raise HarnessError(f"{len(prompt_tokens)} prompts", allowed=f"up to {len(ids)}, one for each id")
     if min(prompt_tokens) <= shared_tokens:
         raise HarnessError(
             f"a prompt of {min(prompt_tokens)} tokens", allowed=f"more than the {shared_tokens} it shares"
         )
     r = random.Random(f"workload {seed}")
     shared = r.choices(ids, k=shared_tokens)
+    firsts = r.sample(ids, k=len(prompt_tokens))
     return tuple(
-        Request((*shared, *r.choices(ids, k=length - shared_tokens)), _exactly(answer))
-        for length, answer in zip(prompt_tokens, itertools.cycle(answer_tokens), strict=False)
+        Request((*shared, first, *r.choices(ids, k=length - shared_tokens - 1)), _exactly(answer))
+        for first, length, answer in zip(firsts, prompt_tokens, itertools.cycle(answer_tokens), strict=False)
     )
 
 

@@ -327,6 +327,18 @@ def test_an_error_within_a_stream(server, engine):
     assert one.accounting().by_status == {"broken answer": 1, "200": 2}
 
 
+@pytest.mark.parametrize("streaming", [True, False])
+def test_a_refusal_is_a_failure_not_an_empty_answer(server, engine, streaming):
+    whole = chat_reply("")
+    whole["choices"][0]["message"] = {"role": "assistant", "content": None, "refusal": "I cannot."}
+    role, *_, end, usage = chat_events()
+    said = {"choices": [{"delta": {"refusal": "I cannot."}, "finish_reason": None}]}
+    server.script = [events(role, said, end, usage) if streaming else reply(200, whole)]
+    with pytest.raises(EngineFailure, match="refused to answer"):
+        ask(engine(streaming=streaming))
+    assert len(server.seen) == 1
+
+
 NO_TEXT = {"choices": [{"message": {"content": None}, "finish_reason": "tool_calls"}], "usage": USAGE}
 
 
@@ -363,18 +375,6 @@ def test_a_stream_without_usage_is_a_failure_and_its_tokens_unknown(server, engi
     with pytest.raises(EngineFailure, match="no usage"):
         ask(one)
     assert one.accounting().usage_unknown == 1
-
-
-def test_one_failure_ends_the_others(server, engine):
-    server.script = [until_gone(), reply(404, {"error": "no such model"})]
-    one = engine(concurrency=2)
-    first = one.submit(Request(CHAT))
-    while not server.seen:
-        time.sleep(0.005)
-    with pytest.raises(HarnessError, match="no such model"):
-        generate(one, [Request(CHAT)])
-    first.cancel()
-    assert first.result().finish_reason == "cancelled"
 
 
 # stopping
@@ -436,6 +436,26 @@ def test_closing_fails_what_is_open(server, engine):
         ticket.result()
     with pytest.raises(EngineFailure, match="is closed"):
         one.submit(Request(CHAT))
+
+
+def test_closing_fails_a_question_that_another_thread_waits_for(server, engine):
+    release = threading.Event()
+    server.script = [silence(release)]
+    one, told = engine(dialect="llama_cpp"), []
+
+    def asking():
+        with pytest.raises(EngineFailure, match="closed meanwhile") as failure:
+            one.tokenize("a")
+        told.append(failure.value)
+
+    thread = threading.Thread(target=asking)
+    thread.start()
+    while not server.seen:
+        time.sleep(0.005)
+    one.close()
+    thread.join(5)
+    release.set()
+    assert [failure.retryable for failure in told] == [True]
 
 
 # where the server is, and the key

@@ -169,6 +169,16 @@ def test_a_shared_prefix_is_computed_once_even_when_all_come_at_once() -> None:
     assert compute.ran == 40 + 4
 
 
+@pytest.mark.parametrize(("length", "cached"), [(15, 0), (16, 16)])
+def test_a_prefix_too_short_to_share_is_not_kept_where_it_happens_to_be(length: int, cached: int) -> None:
+    batches = scheduler(ToyCompute(1, 64))
+    news = News()
+    for number, token in enumerate((4, 5)):
+        batches.add(job(number, [*range(6), *[0] * (length - 6), token], 1))
+        finish(batches, news)
+    assert [end[2] for end in news.ends] == [0, cached]
+
+
 def test_a_static_batch_joins_when_the_one_before_has_ended() -> None:
     compute = ToyCompute(2, 8)
     batches = scheduler(compute, admission=static)

@@ -302,6 +302,21 @@ def test_a_cancelled_request_frees_its_sequence(single: LlamaCppEngine) -> None:
     assert after.completion_tokens == 3
 
 
+def test_a_time_out_before_the_worker_knows_the_request_is_not_lost(
+    engine: LlamaCppEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(request: Request) -> dict[str, object]:
+        time.sleep(0.1)
+        return {"text": str(request.prompt)}
+
+    running = engine.submit(Request("one", LONG))
+    monkeypatch.setattr("harness.engines.llama_cpp.prompt_fields", slow)
+    late = engine.submit(Request("two", LONG, timeout_s=0.0)).result()
+    running.cancel()
+    running.result()
+    assert late.finish_reason == "timeout"
+
+
 def test_a_time_out_ends_with_what_there_is(engine: LlamaCppEngine) -> None:
     ticket = engine.submit(Request("slow", LONG, timeout_s=0.05))
     completion = ticket.result()

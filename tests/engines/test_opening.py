@@ -35,6 +35,14 @@ def test_two_stay_open_and_the_oldest_closes_before_the_next_opens(log):
     assert KEPT == 2
 
 
+def test_one_that_needs_the_card_alone_closes_all_others_first(log):
+    for name in "ab":
+        opened(partial(log.engine, name))
+    opened(partial(log.engine, "c"), kept=1)
+    opened(partial(log.engine, "d"))
+    assert log.lines == ["open a", "open b", "close a", "close b", "open c", "open d"]
+
+
 def test_all_close_at_the_end(log):
     for name in "ab":
         opened(partial(log.engine, name))

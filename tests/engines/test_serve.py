@@ -20,7 +20,7 @@ from harness.engines.protocol import EngineFailure, Message, Request, Sampling
 from harness.engines.server import running
 from harness.engines.server_death import telling_line
 from harness.engines.server_kinds import Launch, ServerSpec, launch
-from harness.errors import HarnessError
+from harness.errors import EXIT_BAD_INPUT, HarnessError
 
 CHAT = (Message("user", "Who came to the meeting?"),)
 
@@ -244,7 +244,7 @@ def test_the_command_ends_cleanly(tiny_gguf, stop):
     first = command.stdout.readline()
     url = re.fullmatch(rf"{tiny_gguf.name} with xllamacpp at (http://127.0.0.1:\d+)/v1\n", first)[1]
     assert httpx.get(f"{url}/health").status_code == 200
-    assert command.stdout.readline() == "up to 8 requests at once, 512 tokens each; Ctrl-C stops it\n"
+    assert command.stdout.readline() == "up to 8 requests at once, up to 512 tokens each; Ctrl-C stops it\n"
     os.kill(command.pid, stop)
     assert command.communicate(timeout=20) == ("", "")
     assert command.returncode == 0
@@ -298,9 +298,10 @@ def test_vllm_is_started_with_the_container_settings_by_its_own_python(tiny_mode
     assert wanted <= set(started.command)
     with pytest.raises(HarnessError, match="always batches continuously"):
         launch(ServerSpec(tiny_model, engine="vllm", continuous=False), 8123)
-    monkeypatch.setenv("HARNESS_VLLM_PYTHON", "/nowhere/python")
-    with pytest.raises(HarnessError, match="is no program"):
-        launch(ServerSpec(tiny_model, engine="vllm"), 8123)
+    for wrong in ("/nowhere/python", str(tiny_model)):
+        monkeypatch.setenv("HARNESS_VLLM_PYTHON", wrong)
+        with pytest.raises(HarnessError, match="is no program"):
+            launch(ServerSpec(tiny_model, engine="vllm"), 8123)
 
 
 @pytest.mark.parametrize("engine", ["transformers", "vllm"])
@@ -337,6 +338,25 @@ def test_a_checkpoint_folder_is_served_as_q4_k_m(tiny_model):
 
 def test_the_default_model(tiny_gguf):
     assert spec_of(default_model=lambda: tiny_gguf).model == tiny_gguf
+
+
+@pytest.mark.parametrize(("trained", "context"), [(2048, 2048), (8192, 4096), (None, 4096)])
+def test_without_context_it_is_the_models_up_to_4096(tmp_path, trained, context):
+    (tmp_path / "config.json").write_text(json.dumps({"max_position_embeddings": trained}))
+    assert spec_of(f"--model={tmp_path}").context == context
+
+
+def test_a_gguf_files_own_context_is_left_to_the_server(tiny_gguf):
+    assert spec_of(f"--model={tiny_gguf}").context == 4096
+    assert spec_of(f"--model={tiny_gguf}", "--context=5000").context == 5000
+
+
+def test_a_context_beyond_what_the_model_was_trained_for(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"max_position_embeddings": 2048}))
+    assert spec_of(f"--model={tmp_path}", "--context=2048").context == 2048
+    with pytest.raises(HarnessError, match="--context: is 2049, more than .*up to 2048") as mistake:
+        spec_of(f"--model={tmp_path}", "--context=2049")
+    assert mistake.value.exit_code == EXIT_BAD_INPUT
 
 
 @pytest.mark.parametrize(

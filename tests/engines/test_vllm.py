@@ -57,7 +57,25 @@ def test_a_completion_has_the_tokens_their_text_and_counts(engine: vllm.Vllm) ->
 
 def test_the_end_of_text_stops_it(engine: vllm.Vllm) -> None:
     done = generate(engine, [Request((fake_vllm.END - 2,), Sampling(max_tokens=9))])[0]
-    assert (done.token_ids, done.finish_reason) == ((fake_vllm.END - 1, fake_vllm.END), "stop")
+    assert (done.token_ids, done.finish_reason) == ((fake_vllm.END - 1,), "stop")
+    assert done.completion_tokens == engine.statistics.completion_tokens == 1
+
+
+@pytest.mark.parametrize(
+    ("finish", "stop", "kept"),
+    [
+        (None, None, (7, 8)),
+        ("length", None, (7, 8)),
+        ("stop", None, (7,)),
+        ("stop", 8, (7,)),
+        ("stop", "x", (7, 8)),
+    ],
+)
+def test_only_a_token_that_ends_the_answer_is_no_part_of_it(
+    finish: str | None, stop: int | str | None, kept: tuple[int, ...]
+) -> None:
+    made = fake_vllm.CompletionOutput(0, "", [7, 8], None, None, finish, stop)
+    assert tuple(vllm_jobs.answer_ids(made)) == kept
 
 
 def test_requests_run_together_up_to_the_limit_and_come_back_in_order(engine: vllm.Vllm) -> None:

@@ -78,6 +78,7 @@ def test_requests_have_the_lengths_asked_for(lengths, answers, shared, seed):
     ]
     assert all(each.sampling.ignore_eos and each.sampling.temperature == 0 for each in found)
     assert len({each.prompt[:shared] for each in found}) == 1
+    assert len({each.prompt[shared] for each in found}) == len(found)
     assert all(token in IDS for each in found for token in each.prompt)
     assert found == token_requests(IDS, lengths, answers, shared_tokens=shared, seed=seed)
     assert found != token_requests(IDS, lengths, answers, shared_tokens=shared, seed=seed + 1)
@@ -86,6 +87,11 @@ def test_requests_have_the_lengths_asked_for(lengths, answers, shared, seed):
 def test_a_prompt_has_something_of_its_own():
     with pytest.raises(HarnessError, match="more than the 5 it shares"):
         token_requests(IDS, [5], [1], shared_tokens=5)
+
+
+def test_prompts_that_begin_differently_need_as_many_ids():
+    with pytest.raises(HarnessError, match="up to 2"):
+        token_requests(range(2), [5] * 3, [1])
 
 
 def test_text_prompts_have_as_many_words_and_differ():

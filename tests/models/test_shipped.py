@@ -7,14 +7,14 @@ import pytest
 from harness.engines.llama_cpp import LlamaCppEngine
 from harness.models.checkpoint import read_checkpoint
 from harness.models.evaluation import GOALS, answers_to
-from harness.models.heldout import TASKS, counts, heldout
+from harness.models.heldout import counts, heldout
 from harness.models.manifest import read_manifest
 from harness.models.quantize import quantize
 from harness.models.recipes import RECIPES
 from harness.models.training import fingerprint
 
 MODELS = Path(__file__).resolve().parents[2] / "fixtures" / "models"
-NAMES = sorted(TASKS)
+NAMES = ["entities"]
 LARGEST, LARGEST_TOGETHER = 12e6, 30e6
 
 
@@ -54,7 +54,7 @@ def test_recorded_scores_are_in_their_goals(name: str) -> None:
     assert missed == {}
 
 
-@pytest.mark.parametrize(("name", "least"), [("entities", 0.80), ("fields", 0.75)])
+@pytest.mark.parametrize(("name", "least"), [("entities", 0.80)])
 def test_it_answers_held_out_prompts(name: str, least: float) -> None:
     """A few prompts through the deployed precision; the whole measurement is `harness models verify`."""
     asked = heldout(name, "names", 40, seed=3)
