@@ -36,8 +36,8 @@ def test_continuous_vllm(ab, requests):
     model = ab.uses("fixtures/models/entities")
     asked = token_requests(vocabulary(model), [48] * requests, [32])
 
-    # the row is documented for other weights and a longer context; the same prompts come again in every round,
-    # where a prefix cache would answer from the round before
+    # the row is documented for other weights and a longer context; the same prompts come again in every
+    # round, where a prefix cache would answer from the round before
     settings = replace(
         settings_for_row(str(model), ab.hardware),
         quantization="",

@@ -24,20 +24,18 @@ def divergence(eager, sdpa):
     return 0.5 * np.abs(first - second).sum(axis=1)
 
 
+GUIDE = "detection-optimization-guide.md, Technique 3"
+LIMIT = 0.001
 OPTIMIZATION = Optimization(
     name="sdpa_attention",
-    title="Fused attention (sdpa) instead of eager",
+    title="Fused attention (sdpa), what flash_attention_2 falls back to, instead of eager",
     metrics=(
         Metric("passes_per_s", "passes/s", "higher", "paired", work=lambda _: 1, clock="wall", floor=0.15),
-        Metric("divergence", "probability", gate="bounded", compare=divergence, limit=0.001),
+        Metric("divergence", "probability", gate="bounded", compare=divergence, limit=LIMIT),
     ),
     claims=(
-        Claim(
-            "passes_per_s",
-            "detection-optimization-guide.md, Technique 3",
-            "Speed: +30% faster ... Accuracy: No change",
-            ratio=(1.3, float("inf")),
-        ),
+        Claim("passes_per_s", GUIDE, "Speed: +30% faster", ratio=(1.3, float("inf"))),
+        Claim("divergence", GUIDE, "Accuracy: No change", value=(0, LIMIT)),
     ),
     requires=Requires(extras=("models",)),
 )

@@ -42,8 +42,8 @@ CONTEXT = 256
 def test_vllm_against_transformers(ab, requests):
     model = ab.uses("fixtures/models/entities")
     asked = token_requests(vocabulary(model), [48] * requests, [32])
-    # the row is documented for other weights and a longer context; the other arm's model needs room beside it;
-    # the same prompts come again in every round, where a prefix cache would answer from the round before
+    # the row is documented for other weights and a longer context; the other arm's model needs room beside
+    # it; the same prompts come again in every round, where a prefix cache would answer from the one before
     settings = replace(
         settings_for_row(str(model), ab.hardware),
         quantization="",

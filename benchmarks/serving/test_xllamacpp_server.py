@@ -3,6 +3,7 @@
 The same f16 file; the server's answers come over HTTP.
 """
 
+import os
 from functools import partial
 
 import pytest
@@ -37,7 +38,11 @@ def test_xllamacpp_server(ab, requests):
 
     def server():
         file = quantize(model, "F16")
-        return served(ServerSpec(file, parallel=requests, context=CONTEXT, prefix_cache=False))
+        # all cores, as the other arm takes them
+        threads = os.cpu_count() or 1
+        return served(
+            ServerSpec(file, parallel=requests, context=CONTEXT, prefix_cache=False, threads=threads)
+        )
 
     def arm(start):
         return Arm(lambda engine: answered(engine, asked), prepare=partial(opened, start))

@@ -25,9 +25,9 @@ _open: deque[ExitStack] = deque()
 
 
 def opened(start: Callable[[], AbstractContextManager[E]], *, kept: int = KEPT) -> E:
-    """What `start` opens, at most `kept` engines being open with it; open until later ones end it, or the process.
+    """What `start` opens, at most `kept` engines being open then; open until later ones or the exit end it.
 
-    With `kept` 1 all others are closed first: for an engine that takes nearly all of a card's memory.
+    `kept` 1 closes all others first: for an engine that takes nearly all of a card's memory.
     """
     while len(_open) >= kept:
         _open.popleft().close()

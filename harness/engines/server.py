@@ -58,17 +58,19 @@ def running(spec: ServerSpec) -> Iterator[Running]:
     port = _port(spec)
     started = launch(spec, port)
     log = spec.log or _new_log()
-    process = _start(started, log)
     keep = spec.log is not None
     try:
-        _wait_until_ready(spec, port, process, log)
-        yield Running(spec, f"http://{_address(spec.host)}:{port}", _DIALECTS[spec.engine], process, log)
+        process = _start(started, log)
+        try:
+            _wait_until_ready(spec, port, process, log)
+            yield Running(spec, f"http://{_address(spec.host)}:{port}", _DIALECTS[spec.engine], process, log)
+        finally:
+            _end(process)
     except (HarnessError, EngineFailure) as error:
         # an error that refers to the log leaves it
         keep = keep or str(log) in str(error)
         raise
     finally:
-        _end(process)
         if not keep:
             log.unlink(missing_ok=True)
 
@@ -103,14 +105,18 @@ def _start(started: Launch, log: Path) -> subprocess.Popen[bytes]:
     except OSError as error:
         raise HarnessError(f"cannot be written ({error.strerror})", where=str(log)) from None
     with output:
-        return subprocess.Popen(
-            started.command,
-            stdin=subprocess.PIPE,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **started.environment},
-            start_new_session=True,
-        )
+        try:
+            return subprocess.Popen(
+                started.command,
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **started.environment},
+                start_new_session=True,
+            )
+        except OSError as error:
+            what = f"cannot be started ({error.strerror})"
+            raise HarnessError(what, where=started.command[0]) from None
 
 
 def _wait_until_ready(spec: ServerSpec, port: int, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import replace
@@ -78,7 +79,10 @@ def _llama_cpp(model: Path, precision: str, batching: Batching, parallel: int) -
 
 
 def _xllamacpp(model: Path, parallel: int) -> AbstractContextManager[Engine]:
-    return served(ServerSpec(quantize(model, "F16"), parallel=parallel, context=CONTEXT, prefix_cache=False))
+    # all cores, as llama-cpp-python takes them
+    threads = os.cpu_count() or 1
+    file = quantize(model, "F16")
+    return served(ServerSpec(file, parallel=parallel, context=CONTEXT, prefix_cache=False, threads=threads))
 
 
 @contextmanager

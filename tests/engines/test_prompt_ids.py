@@ -48,7 +48,7 @@ def test_an_empty_prompt(prompt):
 
 def test_a_prompt_leaves_room_for_one_token_at_least():
     assert len(ids_of("a" * 63)) == 63
-    with pytest.raises(HarnessError, match="the prompt has 64 tokens, the context 64 .*; shorten it"):
+    with pytest.raises(HarnessError, match=r"the prompt has 64 tokens, the context 64 .*; shorten it"):
         ids_of("a" * 64)
 
 

@@ -30,7 +30,7 @@ def completion(text: str) -> Completion:
 
 
 class Scripted:
-    """Answers "a" piece by piece as told: "ends", "hangs" after its piece, "fails" after it, or is "refused"."""
+    """Each request gets the piece "a" and then "ends", "hangs" or "fails", or it is "refused" at once."""
 
     name = "scripted"
     lacks: Mapping[Capability, str] = {}

@@ -304,6 +304,20 @@ def test_vllm_is_started_with_the_container_settings_by_its_own_python(tiny_mode
             launch(ServerSpec(tiny_model, engine="vllm"), 8123)
 
 
+def test_a_program_that_cannot_be_started_leaves_no_log(tiny_model, tmp_path, monkeypatch):
+    program = tmp_path / "python"
+    program.write_bytes(b"no program")
+    program.chmod(0o755)
+    monkeypatch.setenv("HARNESS_VLLM_PYTHON", str(program))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with (
+        pytest.raises(HarnessError, match="cannot be started"),
+        running(ServerSpec(tiny_model, engine="vllm")),
+    ):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["python"]
+
+
 @pytest.mark.parametrize("engine", ["transformers", "vllm"])
 def test_a_checkpoint_is_a_folder(tiny_gguf, monkeypatch, engine):
     monkeypatch.setattr(server_kinds, "_needs", lambda *_: None)
@@ -354,7 +368,7 @@ def test_a_gguf_files_own_context_is_left_to_the_server(tiny_gguf):
 def test_a_context_beyond_what_the_model_was_trained_for(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"max_position_embeddings": 2048}))
     assert spec_of(f"--model={tmp_path}", "--context=2048").context == 2048
-    with pytest.raises(HarnessError, match="--context: is 2049, more than .*up to 2048") as mistake:
+    with pytest.raises(HarnessError, match=r"--context: is 2049, more than .*up to 2048") as mistake:
         spec_of(f"--model={tmp_path}", "--context=2049")
     assert mistake.value.exit_code == EXIT_BAD_INPUT
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.engines.llama_cpp import LlamaCppEngine
 from harness.engines.opening import opened, transformers
 from harness.engines.protocol import (
     Capability,
@@ -136,3 +137,15 @@ def test_an_engine_does_the_work_it_is_asked_for(tiny_model):
     requests = token_requests(vocabulary(tiny_model), [9, 17, 30], [3, 5])
     assert completion_tokens(answered(engine, requests)) == 3 + 5 + 3
     assert completion_tokens(answered_in_turn(engine, requests)) == 3 + 5 + 3
+
+
+@pytest.mark.parametrize("kind", ["llama_cpp", "transformers"])
+def test_a_prefix_cache_saves_the_same_in_every_round(kind, tiny_model, tiny_gguf):
+    def start():
+        if kind == "llama_cpp":
+            return LlamaCppEngine(tiny_gguf, parallel=6, context_tokens=64, threads=1)
+        return transformers(TransformersSettings(tiny_model, Slots(6, prefix_tokens=160)), on_cpu=True)
+
+    engine, ids = opened(start), vocabulary(tiny_model)
+    rounds = [token_requests(ids, [44] * 6, [3], shared_tokens=40, seed=seed) for seed in range(12)]
+    assert {computed_prompt_tokens(answered(engine, asked)) for asked in rounds} == {40 + 6 * 4}
