@@ -44,7 +44,7 @@ help:
 
 # Two halves side by side, since most tests keep one core busy; then, alone, those that time something.
 # With TEST_ARGS one run that takes them.
-HALF := tests/placement tests/measure tests/render
+HALF := tests/measure tests/render tests/placement
 TIMED := tests/run
 
 test: $(SETUP) $(ENGINES)
