@@ -1,5 +1,7 @@
 """The most memory that loading takes: weights quantized once (NF4), or quantized at every load."""
 
+from functools import partial
+
 import pytest
 
 from harness import Arm, Claim, Metric, Optimization, Requires
@@ -29,7 +31,7 @@ def test_prequantized_memory(ab, tmp_path):
     device = "cpu" if on_cpu else "cuda:0"
 
     def growth(folder, quantization):
-        loading = lambda: load_model(folder, device, "checkpoint", quantization, "sdpa")  # noqa: E731
+        loading = partial(load_model, folder, device, "checkpoint", quantization, "sdpa")
         return peak_growth(loading, on_cpu=on_cpu)[1]
 
     ab.arms(

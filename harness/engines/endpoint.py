@@ -208,7 +208,7 @@ class EndpointEngine:
                 ticket.finish(answer.completion(ticket.stop_reason))
             else:
                 ticket.fail(EngineFailure(f"{self.url}: the engine was closed meanwhile", retryable=True))
-        except Exception as error:
+        except Exception as error:  # whatever it is, it is this request's, and its caller waits for it
             ticket.fail(error)
         finally:
             self._open.pop(task, None)

@@ -225,7 +225,7 @@ class Transformers:
             with torch.inference_mode():
                 while self._take_in(batch):
                     self._step(batch)
-        except Exception as error:
+        except Exception as error:  # callers wait for this thread, so nothing may end it unsaid
             log.exception("the transformers engine failed")
             ended = EngineFailure(f"the engine failed: {type(error).__name__}: {error}")
         with self._lock:
@@ -283,7 +283,7 @@ class Transformers:
                 )
         except HarnessError as error:
             item.result.set_exception(error)
-        except Exception as error:
+        except Exception as error:  # the caller waits for the result
             item.result.set_exception(EngineFailure(f"the forward pass failed: {error}"))
 
     def _fail_all(self, ended: EngineFailure) -> None:

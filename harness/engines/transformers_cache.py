@@ -28,7 +28,7 @@ class Place:
     is_fresh: bool
 
 
-class RowLayer(CacheLayerMixin):  # type: ignore[misc]
+class RowLayer(CacheLayerMixin):  # type: ignore[misc]  # the base has no types here
     """Keys and values of one layer: [rows, positions, kv heads, head width]; the last position is scrap."""
 
     def __init__(self, rows: int, length: int) -> None:
@@ -83,7 +83,7 @@ class RowLayer(CacheLayerMixin):  # type: ignore[misc]
         return -1
 
 
-class RowCache(Cache):  # type: ignore[misc]
+class RowCache(Cache):  # type: ignore[misc]  # the base has no types here
     """`rows` rows of at most `longest` positions; grows by doubling unless it is `static`."""
 
     def __init__(self, layers: int, rows: int, longest: int, static: bool) -> None:

@@ -75,7 +75,7 @@ def load(settings: VllmSettings) -> Vllm:
                 logprobs_mode="raw_logits",
             )
             core = engines.LLMEngine.from_engine_args(arguments)
-        except Exception as error:
+        except Exception as error:  # vLLM has no class of its own for what can go wrong at the start
             raise vllm_errors.at_start(settings.model, error, log.text()) from error
     return Vllm(settings, core, log)
 
@@ -183,7 +183,7 @@ class Vllm:
                 if running:
                     self._step(running)
             ended = EngineFailure("the engine was closed")
-        except Exception as error:
+        except Exception as error:  # callers wait for this thread, so nothing may end it unsaid
             ended = vllm_errors.at_work(error, self._log.text())
         with self._lock:
             self._ended = ended

@@ -134,7 +134,7 @@ def add(core: Any, number: str, job: Job) -> None:
         core.add_request(number, inputs.tokens_input(list(job.prompt)), job.params)
     except dead:
         raise
-    except Exception as error:
+    except Exception as error:  # vLLM raises whatever its checks happen to
         raise HarnessError(f"vLLM refuses the request: {error}") from error
 
 
@@ -177,7 +177,7 @@ def sampling_params(sampling: Sampling, room: int) -> Any:
             output_kind=vllm.RequestOutputKind.DELTA,
             structured_outputs=constraint,
         )
-    except Exception as error:
+    except Exception as error:  # vLLM raises whatever its checks happen to
         raise HarnessError(f"vLLM refuses the sampling: {error}") from error
 
 

@@ -95,11 +95,6 @@ def computed_prompt_tokens(completions: Sequence[Completion]) -> int:
     return sum(completion.prompt_tokens - completion.cached_tokens for completion in completions)
 
 
-def cached_prompt_tokens(completions: Sequence[Completion]) -> int:
-    """Prompt tokens that came from a prefix cache."""
-    return sum(completion.cached_tokens for completion in completions)
-
-
 def _exactly(tokens: int) -> Sampling:
     return Sampling(max_tokens=tokens, ignore_eos=True)
 

@@ -36,8 +36,8 @@ def model_folder(name_or_path: str) -> Path:
 
 
 def shipped_names() -> list[str]:
-    """The models that lie in the project, by name."""
-    return sorted(path.parent.name for path in (project_root() / FOLDER).glob("*/config.json"))
+    """The models that lie in the project, by name; one whose files are gone counts too."""
+    return sorted(path.name for path in (project_root() / FOLDER).glob("*") if path.is_dir())
 
 
 def default_model() -> Path:

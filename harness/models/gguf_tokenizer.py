@@ -14,9 +14,7 @@ from harness.errors import HarnessError
 from harness.models.checkpoint import TOKENIZER, SavedModel
 from harness.models.packages import package
 from harness.models.qwen2_pieces import QWEN2_PIECES
-
-# what our tokenizers are trained with: words, single digits and punctuation apart, each space alone
-FINE_PIECES = r"\s|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+"
+from harness.models.tokenizer import FINE_PIECES
 
 
 def add_tokenizer(writer: Any, model: SavedModel) -> None:

@@ -15,6 +15,8 @@ CHAT_TEMPLATE = (
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 LONGEST_TOKEN = 14
+# Each white space character, letters, each digit, and signs stand alone.
+FINE_PIECES = r"\s|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+"
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Tokenizer:
@@ -27,7 +29,7 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Tokenizer:
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
     tokenizer = Tokenizer(models.BPE(byte_fallback=False))
-    pieces = pre_tokenizers.Split(Regex(r"\s|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+"), behavior="isolated")
+    pieces = pre_tokenizers.Split(Regex(FINE_PIECES), behavior="isolated")
     byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pieces, byte_level])
     tokenizer.decoder = decoders.ByteLevel()

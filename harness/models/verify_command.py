@@ -44,10 +44,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _shipped() -> list[str]:
-    """Every model's folder, also one without its config.json; raises HarnessError where there is none."""
-    root = embedded.project_root() / embedded.FOLDER
-    names = sorted(path.name for path in root.glob("*") if path.is_dir())
+    """Every model of the project; raises HarnessError where there is none."""
+    names = embedded.shipped_names()
     if not names:
+        root = embedded.project_root() / embedded.FOLDER
         raise HarnessError("there is no model", where=str(root), next_step="git checkout -- fixtures/models")
     return names
 

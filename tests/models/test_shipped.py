@@ -65,3 +65,10 @@ def test_it_answers_held_out_prompts(name: str, least: float) -> None:
         for column in zip(*(counts(name, a, p.turn) for a, p in zip(given, asked, strict=True)), strict=True)
     )
     assert 2 * hits / (2 * hits + extra + missed) >= least
+
+
+def test_the_documented_scores_are_those_of_the_manifest() -> None:
+    page = (MODELS.parents[1] / "docs" / "models.md").read_text(encoding="utf-8")
+    scores = read_manifest(MODELS / "entities").scores
+    for name in GOALS["entities"]:
+        assert f"| {scores[name]:.3f} | {GOALS['entities'][name]} |" in page
