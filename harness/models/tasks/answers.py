@@ -15,13 +15,24 @@ from functools import cache
 from itertools import accumulate
 
 from harness.models.example import Example, Span, Split, Turn
-from harness.models.tasks.world import POPULARITY, RELATIONS, WEIGHT, Fact, Relation, fresh, world
+from harness.models.tasks.world import (
+    POPULARITY,
+    RELATIONS,
+    WEIGHT,
+    Fact,
+    Relation,
+    fresh,
+    scrambled_question,
+    scrambled_statement,
+    world,
+)
 
 SYSTEM = "Answer from the context, else from memory, else: not stated."
 NOT_STATED = "not stated"
 NO_CONTEXT = "There is no context.\n"
 KINDS = ("closed_book", "agreeing", "new", "conflict", "unanswerable")
 SHORTEST, LONGEST = 4, 8  # sentences of a context
+SCRAMBLED_SHARE = 0.3  # of the statements and questions of training
 LABELS = tuple(relation.name for relation in RELATIONS)
 
 _SAME_RELATION, _SAME_ENTITY, _WORLD_VALUE = 0.6, 0.3, 0.3
@@ -43,7 +54,7 @@ class Mixture:
     closed_book_share: float = 0.22
     agreeing_share: float = 0.18
     new_share: float = 0.44
-    conflict_share: float = 0.04
+    conflict_share: float = 0.08
     unanswerable_share: float = 0.12
     bare_share: float = 0.10
 
@@ -299,13 +310,18 @@ def _write(r: random.Random, context: Sequence[Fact], split: Split) -> tuple[str
     text, spans = "", []
     for fact in context:
         relation = fact.relation
-        wordings = relation.held_statements if split == "templates" else relation.statements
-        sentence = r.choice(_OPENINGS) + r.choice(wordings)
+        sentence = r.choice(_OPENINGS) + _wording(r, relation, split)
         before, after = f"{sentence[0].upper()}{sentence[1:]}".replace("{e}", fact.entity).split("{v}")
         text += f" {before}" if text else before
         spans.append(Span(len(text), len(text) + len(fact.value), relation.name))
         text += f"{fact.value}{after}."
     return f"{text}\n", tuple(spans)
+
+
+def _wording(r: random.Random, relation: Relation, split: Split) -> str:
+    if split == "train" and r.random() < SCRAMBLED_SHARE:
+        return scrambled_statement(r, relation)
+    return r.choice(relation.held_statements if split == "templates" else relation.statements)
 
 
 def _is_clear(asked: Sequence[_Asked], context: Sequence[Fact], text: str) -> bool:
@@ -319,7 +335,7 @@ def _is_clear(asked: Sequence[_Asked], context: Sequence[Fact], text: str) -> bo
 def _turn(r: random.Random, asked: _Asked, context: Sequence[Fact], split: Split) -> Turn:
     fact, stated = asked.fact, asked.stated
     relation = fact.relation
-    question = r.choice(relation.held_questions if split == "templates" else relation.questions)
+    question = _question(r, relation, split)
     about = {
         "kind": asked.kind,
         "entity": fact.entity,
@@ -333,6 +349,12 @@ def _turn(r: random.Random, asked: _Asked, context: Sequence[Fact], split: Split
     }
     answer = stated.value if stated else fact.value or NOT_STATED
     return Turn(f"Question: {question.replace('{e}', fact.entity)}", answer, about)
+
+
+def _question(r: random.Random, relation: Relation, split: Split) -> str:
+    if split == "train" and r.random() < SCRAMBLED_SHARE:
+        return scrambled_question(r, relation)
+    return r.choice(relation.held_questions if split == "templates" else relation.questions)
 
 
 def _place(index: int, count: int) -> str:

@@ -322,9 +322,9 @@ HELD_FRAMES: dict[Family, tuple[str, ...]] = {
 }
 
 SCRAMBLED = tuple(
-    "a an all as at be below both by each file first fixed for from given goes here in is it last list named "
-    "no not note noted of on or other report said sent set sets shall side so stands task that then there "
-    "this to under until was will with".split()
+    "a accept an all as at be below both by company contract deal each file first fixed for from given goes "
+    "here in is it last lenders list named names no not note noted of on or other parties report said sent "
+    "set sets shall side so stands task terms that then there this to under until was will with".split()
 )
 OPENINGS = (
     "Under the term sheet, ",

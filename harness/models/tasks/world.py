@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import re
 import zlib
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -31,11 +31,15 @@ _HELD_OUT_OF = 5
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """What is stated of a kind of entity: `{e}` is the entity and `{v}` the value in the wordings."""
+    """What is stated of a kind of entity: `{e}` is the entity and `{v}` the value in the wordings.
+
+    The cues are the words that tell this relation from the others, whatever stands around them.
+    """
 
     name: str
     of: str
     value: str
+    cues: tuple[str, ...]
     statements: tuple[str, ...]
     held_statements: tuple[str, ...]
     questions: tuple[str, ...]
@@ -62,16 +66,16 @@ class World:
     conflict_trained: frozenset[str]
 
 
-def _relation(name: str, of: str, value: str, wordings: str) -> Relation:
+def _relation(name: str, of: str, value: str, cues: str, wordings: str) -> Relation:
     """Statements, held-out statements, questions and held-out questions are blocks set apart by `--`."""
     blocks = [
         tuple(line.strip() for line in block.splitlines() if line.strip()) for block in wordings.split("--")
     ]
-    return Relation(name, of, value, *blocks)
+    return Relation(name, of, value, tuple(cues.split(", ")), *blocks)
 
 
 RELATIONS: tuple[Relation, ...] = (
-    _relation("home", "person", "place", """
+    _relation("home", "person", "place", "lives, house, home, flat, settled, live", """
         {e} lives in {v}
         {e} has a house in {v}
         {e} moved to {v}
@@ -89,7 +93,7 @@ RELATIONS: tuple[Relation, ...] = (
         --
         Where does {e} have a home?
         """),
-    _relation("employer", "person", "company", """
+    _relation("employer", "person", "company", "works, job, employed, employer, hired, work", """
         {e} works for {v}
         {e} has a job at the firm {v}
         {e} is employed by {v}
@@ -107,7 +111,7 @@ RELATIONS: tuple[Relation, ...] = (
         --
         At which firm does {e} work?
         """),
-    _relation("birthplace", "person", "place", """
+    _relation("birthplace", "person", "place", "born, birthplace, native, birth, baby", """
         {e} was born in {v}
         the birthplace of {e} is {v}
         {e} came into the world in {v}
@@ -125,7 +129,7 @@ RELATIONS: tuple[Relation, ...] = (
         --
         What is the place of birth of {e}?
         """),
-    _relation("instrument", "person", "instrument", """
+    _relation("instrument", "person", "instrument", "plays, music, instrument, performs, lessons, play", """
         {e} plays the {v}
         {e} makes music on the {v}
         {e} takes lessons on the {v}
@@ -143,7 +147,7 @@ RELATIONS: tuple[Relation, ...] = (
         --
         On which instrument does {e} perform?
         """),
-    _relation("office", "company", "place", """
+    _relation("office", "company", "place", "head office, main office, headquarters, based, run from", """
         the firm {e} has its head office in {v}
         the company {e} is run from {v}
         the main office of {e} is in {v}
@@ -161,7 +165,7 @@ RELATIONS: tuple[Relation, ...] = (
         --
         From where is the firm {e} run?
         """),
-    _relation("founder", "company", "person", """
+    _relation("founder", "company", "person", "founded, founder, started, set up, created", """
         the firm {e} was founded by {v}
         the founder of {e} is {v}
         the company {e} was started by {v}
@@ -179,7 +183,7 @@ RELATIONS: tuple[Relation, ...] = (
         --
         Who was the company {e} founded by?
         """),
-    _relation("chief", "company", "person", """
+    _relation("chief", "company", "person", "led, head, managed, director, manager", """
         the firm {e} is led by {v}
         the head of {e} is {v}
         the company {e} is managed by {v}
@@ -197,7 +201,7 @@ RELATIONS: tuple[Relation, ...] = (
         --
         Who is the firm {e} led by?
         """),
-    _relation("owner", "company", "company", """
+    _relation("owner", "company", "company", "owned, owner, belongs, bought, group, shares", """
         the firm {e} is owned by {v}
         the owner of {e} is {v}
         the company {e} belongs to {v}
@@ -215,7 +219,7 @@ RELATIONS: tuple[Relation, ...] = (
         --
         To which group does the firm {e} belong?
         """),
-    _relation("river", "place", "river", """
+    _relation("river", "place", "river", "river, water, flows, bridges, boats", """
         the town {e} lies on the river {v}
         the river of {e} is the {v}
         the water that flows through {e} is the {v}
@@ -233,7 +237,7 @@ RELATIONS: tuple[Relation, ...] = (
         --
         Which river does the town {e} lie on?
         """),
-    _relation("mayor", "place", "person", """
+    _relation("mayor", "place", "person", "mayor, governed, elected, town hall", """
         the town {e} has the mayor {v}
         the mayor of {e} is {v}
         the town {e} is governed by {v}
@@ -251,7 +255,7 @@ RELATIONS: tuple[Relation, ...] = (
         --
         Who is the town {e} governed by?
         """),
-    _relation("twin", "place", "place", """
+    _relation("twin", "place", "place", "twinned, twin, sister, treaty", """
         the town {e} is twinned with {v}
         the twin town of {e} is {v}
         {e} has as its twin the town {v}
@@ -269,7 +273,7 @@ RELATIONS: tuple[Relation, ...] = (
         --
         With which town is {e} twinned?
         """),
-    _relation("club", "place", "club", """
+    _relation("club", "place", "club", "football, club, team, stadium, fans", """
         the football club of {e} is {v}
         the town {e} cheers for the team {v}
         {e} is a town with the football team {v}
@@ -288,7 +292,15 @@ RELATIONS: tuple[Relation, ...] = (
         Which football team does the town {e} cheer for?
         """),
 )  # fmt: skip
-_WORDS = frozenset(
+_STATING = tuple(
+    "a also and as at by firm for from has have in is it its keeps makes named now of on over said still "
+    "that the there to town under was which with".split()
+)
+_ASKING = tuple(
+    "a about by called company did does firm for has have in is name named of on one the to town was what "
+    "where which who with".split()
+)
+_WORDS = frozenset(_STATING + _ASKING) | frozenset(
     found.casefold()
     for relation in RELATIONS
     for wordings in (
@@ -312,6 +324,31 @@ def fresh(r: random.Random, kind: str, held: bool, taken: Container[str]) -> str
         small = name.casefold()
         if is_held_out(name) == held and len(name) > 2 and small not in taken and small not in _WORDS:
             return name
+
+
+def scrambled_statement(r: random.Random, relation: Relation) -> str:
+    """A cue and the entity amid any words, then the value: what wordings have in common, and no held-out one.
+
+    Seen in training, it teaches to go by the cue and the entity, not by the sentences that training has.
+    """
+    while True:
+        line = f"{_scrambled(r, relation, _STATING)} {{v}}"
+        if not any(held in line for held in relation.held_statements):
+            return line
+
+
+def scrambled_question(r: random.Random, relation: Relation) -> str:
+    """The same for a question."""
+    while True:
+        line = f"{_scrambled(r, relation, _ASKING).capitalize()}?"
+        if not any(held.casefold() in line for held in relation.held_questions):
+            return line
+
+
+def _scrambled(r: random.Random, relation: Relation, words: Sequence[str]) -> str:
+    before, between, after = (r.choices(words, k=r.randint(0, most)) for most in (2, 2, 3))
+    first, second = r.sample((r.choice(relation.cues), "{e}"), 2)
+    return " ".join([*before, first, *between, second, *after])
 
 
 def relations_of(kind: str) -> tuple[Relation, ...]:
