@@ -114,7 +114,7 @@ def _parser(asked: str) -> argparse.ArgumentParser:
     if asked == "serve":
         from harness.engines.serve import add_options as add_serve_options
         from harness.models.embedded import default_model
-        from harness.models.quantize import quantize
+        from harness.models.gguf.quantize import quantize
 
         add_serve_options(serve, quantize, default_model)
 

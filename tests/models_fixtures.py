@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from harness.models.checkpoint import read_checkpoint, save_checkpoint
-from harness.models.gguf_export import export_gguf
-from harness.models.quantize import quantize
+from harness.models.gguf.export import export_gguf
+from harness.models.gguf.quantize import quantize
 from harness.models.recipes import ENTITIES
 from harness.models.tokenizer import CHAT_TEMPLATE, train_tokenizer
-from harness.models.training import new_model
+from harness.models.training.trainer import new_model
 
 RECIPE = replace(ENTITIES, layers=2, vocabulary=384, tokenizer_texts=200)
 

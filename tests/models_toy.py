@@ -51,7 +51,7 @@ def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Sums in one order, small pools, and torch's threads afterwards as before."""
     import torch
 
-    from harness.models import batches
+    from harness.models.training import batches
 
     monkeypatch.setattr(batches, "POOL", 24)
     threads = torch.get_num_threads()

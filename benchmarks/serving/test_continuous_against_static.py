@@ -14,7 +14,7 @@ from harness.engines.transformers import TransformersSettings
 from harness.engines.transformers_padded import Padded
 from harness.engines.transformers_slots import Slots
 from harness.engines.workloads import answered, completion_tokens, token_requests, vocabulary
-from harness.models.quantize import quantize
+from harness.models.gguf.quantize import quantize
 
 OPTIMIZATION = Optimization(
     name="continuous_against_static",

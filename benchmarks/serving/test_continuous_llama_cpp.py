@@ -8,7 +8,7 @@ from harness import Arm, Metric, Optimization, Requires
 from harness.engines.llama_cpp import LlamaCppEngine
 from harness.engines.opening import opened
 from harness.engines.workloads import answered, completion_tokens, token_requests, vocabulary
-from harness.models.quantize import quantize
+from harness.models.gguf.quantize import quantize
 
 OPTIMIZATION = Optimization(
     name="continuous_llama_cpp",

@@ -10,7 +10,7 @@ from harness.engines.opening import opened, transformers
 from harness.engines.transformers import TransformersSettings
 from harness.engines.transformers_slots import Slots
 from harness.engines.workloads import answered, completion_tokens, token_requests, vocabulary
-from harness.models.quantize import quantize
+from harness.models.gguf.quantize import quantize
 
 OPTIMIZATION = Optimization(
     name="llama_cpp_against_transformers",

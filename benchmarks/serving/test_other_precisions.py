@@ -6,7 +6,7 @@ TQ2_0 is meant for models trained with ternary weights, which this one is not.
 import pytest
 
 from harness import Optimization, Requires
-from harness.models.precision_arms import METRICS, precision_arm
+from harness.models.precisions.arms import METRICS, precision_arm
 
 OPTIMIZATION = Optimization(
     name="other_precisions",

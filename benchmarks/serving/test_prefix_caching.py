@@ -13,7 +13,7 @@ from harness.engines.opening import opened, transformers
 from harness.engines.transformers import TransformersSettings
 from harness.engines.transformers_slots import Slots
 from harness.engines.workloads import answered, computed_prompt_tokens, fresh, token_requests, vocabulary
-from harness.models.quantize import quantize
+from harness.models.gguf.quantize import quantize
 
 OPTIMIZATION = Optimization(
     name="prefix_caching",

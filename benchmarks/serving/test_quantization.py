@@ -5,7 +5,7 @@ The source calls 4 bits a low risk for entity extraction. Other precisions: test
 
 from harness import Claim, Optimization, Requires
 from harness.measure.divergence import LIMIT
-from harness.models.precision_arms import METRICS, precision_arm
+from harness.models.precisions.arms import METRICS, precision_arm
 
 OPTIMIZATION = Optimization(
     name="quantization",

@@ -13,7 +13,7 @@ from harness.engines.llama_cpp import LlamaCppEngine
 from harness.engines.opening import opened, served
 from harness.engines.server_kinds import ServerSpec
 from harness.engines.workloads import answered, completion_tokens, token_requests, vocabulary
-from harness.models.quantize import quantize
+from harness.models.gguf.quantize import quantize
 
 OPTIMIZATION = Optimization(
     name="xllamacpp_server",

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import argparse
 
-from harness.models import (
-    batching_command,
-    divergence_command,
-    export_command,
-    quantize_command,
-    train_command,
-    verify_command,
-)
+from harness.models.commands import batching, divergence, export, quantize, train, verify
 
 _COMMANDS = (
-    ("train", train_command, "train a shipped model, resumably"),
-    ("export", export_command, "write a checkpoint as GGUF"),
-    ("quantize", quantize_command, "quantize a checkpoint with llama.cpp"),
-    ("verify", verify_command, "hashes, parity with llama.cpp and held-out scores of shipped models"),
-    ("divergence", divergence_command, "what each precision costs against bf16, on held-out prompts"),
-    ("batching", batching_command, "tokens per second of every engine by the number of requests"),
+    ("train", train, "train a shipped model, resumably"),
+    ("export", export, "write a checkpoint as GGUF"),
+    ("quantize", quantize, "quantize a checkpoint with llama.cpp"),
+    ("verify", verify, "hashes, parity with llama.cpp and held-out scores of shipped models"),
+    ("divergence", divergence, "what each precision costs against bf16, on held-out prompts"),
+    ("batching", batching, "tokens per second of every engine by the number of requests"),
 )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from harness.errors import HarnessError
 from harness.models.checkpoint import MANIFEST, folder_hashes, read_object, write_bytes
 from harness.models.recipes import Recipe
-from harness.models.training import fingerprint, plain_data
+from harness.models.training.trainer import fingerprint, plain_data
 
 TOLERANCE = 0.02
 """How far scores of a second training, or on another machine, may lie from the recorded ones (in points)."""

@@ -75,7 +75,7 @@ def single(tiny_gguf: Path) -> Iterator[LlamaCppEngine]:
 @pytest.fixture(scope="module")
 def tiny_f32(tiny_model: Path) -> Path:
     from harness.models.checkpoint import read_checkpoint
-    from harness.models.gguf_export import export_gguf
+    from harness.models.gguf.export import export_gguf
 
     return export_gguf(read_checkpoint(tiny_model), tiny_model.parent / "tiny-f32.gguf", "f32")
 

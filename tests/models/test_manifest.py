@@ -21,7 +21,7 @@ from harness.models.manifest import (
     read_manifest,
     write_manifest,
 )
-from harness.models.training import fingerprint
+from harness.models.training.trainer import fingerprint
 
 SCORES = {"names_f1": 0.93456789, "templates_f1": 0.9}
 

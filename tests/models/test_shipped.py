@@ -6,12 +6,12 @@ import pytest
 
 from harness.engines.llama_cpp import LlamaCppEngine
 from harness.models.checkpoint import read_checkpoint
-from harness.models.evaluation import GOALS, answers_to
-from harness.models.heldout import counts, heldout
+from harness.models.gguf.quantize import quantize
+from harness.models.heldout.evaluation import GOALS, answers_to
+from harness.models.heldout.prompts import counts, heldout
 from harness.models.manifest import read_manifest
-from harness.models.quantize import quantize
 from harness.models.recipes import RECIPES
-from harness.models.training import fingerprint
+from harness.models.training.trainer import fingerprint
 
 MODELS = Path(__file__).resolve().parents[2] / "fixtures" / "models"
 NAMES = ["entities"]
