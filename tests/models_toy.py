@@ -20,8 +20,8 @@ from harness.models.recipes import Recipe
 from harness.models.tasks import entities
 
 
-def _draw(r: random.Random, early: bool) -> Example:
-    return entities.copying(r) if early else entities.example(r, "train", sentences=1)
+def _draw(r: random.Random, pool: int) -> Example:
+    return entities.copying(r) if pool < 0 else entities.example(r, "train", sentences=1)
 
 
 TOY = Recipe(

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from harness.models.example import Example
 from harness.models.tasks import answers, entities, fields
 
-# (randomness, whether training has only begun) -> one example
-Draw = Callable[[random.Random, bool], Example]
+# (randomness, pools since the easy first ones, negative for these) -> one example
+Draw = Callable[[random.Random, int], Example]
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """One model. Steps: first `copy_steps` of random copies, then pools of examples, the first ones `early`.
+    """One model. Steps: first `copy_steps` of random copies, then pools of examples, `early_pools` easy ones.
 
     The learning rate rises over `warmup` steps, holds, and falls linearly from `decay_from` (share of steps)
     to 3 %. `lengths` bounds prefix + first turn, in tokens. `tags` are the labels of spans.
@@ -45,7 +45,8 @@ class Recipe:
     seed: int = 1
 
 
-def _entities(r: random.Random, early: bool) -> Example:
+def _entities(r: random.Random, pool: int) -> Example:
+    early = pool < 0
     if r.random() < (0.3 if early else 0.03):
         return entities.copying(r)
     return entities.example(r, "train", sentences=2 if early else 4)
@@ -62,13 +63,20 @@ ENTITIES = Recipe(
 )
 
 
-def _fields(r: random.Random, early: bool) -> Example:
+_ANY_WORDS_FROM = 2
+
+
+def _fields(r: random.Random, pool: int) -> Example:
+    early = pool < 0
     if r.random() < (0.2 if early else 0.02):
         return entities.copying(r)
+    # Once the usual clauses are known, most are any words: then only copying gives the evidence.
+    shares = (0.7, 0.3) if pool >= _ANY_WORDS_FROM else (fields.SCRAMBLED_SHARE, 0.0)
     # Short passages teach the same at a third of the cost; long ones then need only what is new in them.
     if early or r.random() < 0.25:
-        return fields.example(r, "train", questions=8, length=(0, 0), stated=(4, 7), lookalikes=(1, 2))
-    return fields.example(r, "train", questions=12)
+        size = {"length": (0, 0), "stated": (4, 7), "lookalikes": (1, 2)}
+        return fields.example(r, "train", questions=8, scrambled=shares, **size)
+    return fields.example(r, "train", questions=12, scrambled=shares)
 
 
 FIELDS = Recipe(
@@ -90,8 +98,8 @@ _COPIES_ONLY = answers.Mixture(
 _QUESTIONS = 8
 
 
-def _answers(r: random.Random, early: bool) -> Example:
-    return answers.example(r, "train", _COPIES_ONLY if early else answers.Mixture(), _QUESTIONS)
+def _answers(r: random.Random, pool: int) -> Example:
+    return answers.example(r, "train", _COPIES_ONLY if pool < 0 else answers.Mixture(), _QUESTIONS)
 
 
 ANSWERS = Recipe(

@@ -17,6 +17,7 @@ from typing import Any
 
 from harness.models.example import Example, Span, Split, Turn
 from harness.models.tasks import fields_wording as wording
+from harness.models.tasks import names
 from harness.models.tasks.fields_values import value
 from harness.models.tasks.fields_wording import FIELDS, Field
 
@@ -50,18 +51,20 @@ def example(
     length: tuple[int, int] = LENGTH,
     stated: tuple[int, int] = STATED,
     lookalikes: tuple[int, int] = LOOKALIKES,
+    scrambled: tuple[float, float] = (SCRAMBLED_SHARE, 0.0),
 ) -> Example:
     """A passage with its questions. `spans` are the values, labelled by field key.
 
     `length`: bounds of the passage's estimated tokens; soft above, where the last sentence, or many stated
     fields, may pass it. `stated`, `lookalikes`: bounds of how many there are, together at most 24.
+    `scrambled`: in training, the share of clauses of any words, and of invented ones among these words.
     """
     order = r.sample(FIELDS, len(FIELDS))
     count = r.randint(*stated)
     present, absent = order[:count], order[count:]
     similar = r.sample(absent, r.randint(*lookalikes))
-    clauses = [_stated(r, split, field) for field in present]
-    clauses += [_stated(r, split, field, is_lookalike=True) for field in similar]
+    clauses = [_stated(r, split, field, scrambled) for field in present]
+    clauses += [_stated(r, split, field, scrambled, is_lookalike=True) for field in similar]
     _pad(r, clauses, r.randint(*length))
     r.shuffle(clauses)
     text, places = _layout(r, clauses)
@@ -93,12 +96,18 @@ def corpus(seed: int, count: int) -> Iterator[str]:
             yield turn.answer
 
 
-def _stated(r: random.Random, split: Split, field: Field, is_lookalike: bool = False) -> _Clause:
+def _stated(
+    r: random.Random,
+    split: Split,
+    field: Field,
+    scrambled: tuple[float, float],
+    is_lookalike: bool = False,
+) -> _Clause:
     """A clause that states the field, or something similar to it, in words and values of the split."""
     is_new = split == "templates"
     cue = r.choice(field.lookalikes if is_lookalike else field.cues)
     family = wording.FAMILY[field.kind]
-    frame = _frame(r, split, family)
+    frame = _frame(r, split, family, scrambled)
     openings = wording.HELD_OPENINGS if is_new else wording.OPENINGS
     opening = r.choice(openings) if "{Cue}" not in frame and r.random() < _OPENING_SHARE else ""
     tail = r.choice(wording.HELD_TAILS if is_new else wording.TAILS) if r.random() < _TAIL_SHARE else ""
@@ -111,17 +120,23 @@ def _stated(r: random.Random, split: Split, field: Field, is_lookalike: bool = F
     return _Clause(_capital(body) + tail + ".", None if is_lookalike else field, evidence, start, len(body))
 
 
-def _frame(r: random.Random, split: Split, family: wording.Family) -> str:
+def _frame(r: random.Random, split: Split, family: wording.Family, scrambled: tuple[float, float]) -> str:
     """A frame of the split; in training sometimes any words around the cue, so that evidence is copied."""
     if split == "templates":
         return r.choice(wording.HELD_FRAMES[family])
-    if split == "names" or r.random() >= SCRAMBLED_SHARE:
+    share, invented = scrambled
+    if split == "names" or r.random() >= share:
         return r.choice(wording.FRAMES[family])
     while True:
-        before, between = (r.choices(wording.SCRAMBLED, k=r.randint(0, most)) for most in (2, 5))
+        before, between = (_any_words(r, r.randint(0, most), invented) for most in (2, 5))
         frame = " ".join([*before, r.choice(("the {cue}", "{cue}")), *between, "{value}"])
         if not any(frame.endswith(held) for held in wording.HELD_FRAMES[family]):
             return frame
+
+
+def _any_words(r: random.Random, count: int, invented: float) -> list[str]:
+    words = r.choices(wording.SCRAMBLED, k=count)
+    return [names.word(r, 1, 2) if invented and r.random() < invented else word for word in words]
 
 
 def _pad(r: random.Random, clauses: list[_Clause], target: int) -> None:

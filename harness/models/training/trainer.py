@@ -105,9 +105,9 @@ class Trainer:
     def _batches(self) -> Iterator[Batch]:
         """The batch at the place in the data, which `run` moves on once a step is done."""
         while True:
-            early = self._pool < self.recipe.early_pools
+            since_easy = self._pool - self.recipe.early_pools
             pool = pool_batches(
-                lambda r, early=early: self.recipe.draw(r, early),  # type: ignore[misc]
+                lambda r, since_easy=since_easy: self.recipe.draw(r, since_easy),  # type: ignore[misc]
                 lambda example: encode(example, self.tokenizer, self._tag_ids),
                 f"{self.recipe.name} {self.recipe.seed} pool {self._pool}",
                 self.recipe.batch_tokens,
