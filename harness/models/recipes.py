@@ -98,8 +98,16 @@ _COPIES_ONLY = answers.Mixture(
 _QUESTIONS = 8
 
 
+# Once the world is known: contradictions instead of what it knows already.
+_CONTRADICTED = answers.Mixture(
+    closed_book_share=0.18, agreeing_share=0.08, conflict_share=0.20, unanswerable_share=0.10
+)
+_CONTRADICTED_FROM = 26
+
+
 def _answers(r: random.Random, pool: int) -> Example:
-    return answers.example(r, "train", _COPIES_ONLY if pool < 0 else answers.Mixture(), _QUESTIONS)
+    mixture = answers.Mixture() if pool < _CONTRADICTED_FROM else _CONTRADICTED
+    return answers.example(r, "train", _COPIES_ONLY if pool < 0 else mixture, _QUESTIONS)
 
 
 ANSWERS = Recipe(
