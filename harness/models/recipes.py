@@ -98,9 +98,13 @@ _COPIES_ONLY = answers.Mixture(
 _QUESTIONS = 8
 
 
-# Once the world is known: contradictions instead of what it knows already.
+# Once the world is known: contradictions, and of more entities, instead of what it knows already.
 _CONTRADICTED = answers.Mixture(
-    closed_book_share=0.18, agreeing_share=0.08, conflict_share=0.20, unanswerable_share=0.10
+    closed_book_share=0.18,
+    agreeing_share=0.08,
+    conflict_share=0.20,
+    unanswerable_share=0.10,
+    contradicted_share=0.6,
 )
 _CONTRADICTED_FROM = 26
 

@@ -16,12 +16,15 @@ from itertools import accumulate
 
 from harness.models.example import Example, Span, Split, Turn
 from harness.models.tasks.world import (
+    MOST_CONTRADICTED,
     POPULARITY,
     RELATIONS,
     WEIGHT,
     Fact,
     Relation,
+    contradicted,
     fresh,
+    never_contradicted,
     scrambled_question,
     scrambled_statement,
     world,
@@ -46,6 +49,7 @@ _OPENINGS = (
 class Mixture:
     """How training questions are shared out over the kinds: relative weights, which are scaled to sum to 1.
 
+    `contradicted_share` of the world's entities are those that conflict questions are about.
     `bare_share` is the share of examples without any context. These ask only closed-book and unanswerable
     questions, and the other examples ask so many fewer of them that the shares of the kinds stay as given.
     Raises ValueError for negative weights, or more bare examples than such questions.
@@ -57,8 +61,13 @@ class Mixture:
     conflict_share: float = 0.08
     unanswerable_share: float = 0.12
     bare_share: float = 0.10
+    contradicted_share: float = 0.25
 
     def __post_init__(self) -> None:
+        if not 0 < self.contradicted_share <= MOST_CONTRADICTED:
+            raise ValueError(
+                f"the contradicted share must be above 0 and at most {MOST_CONTRADICTED}: {self}"
+            )
         if min(self.weights) < 0 or not sum(self.weights) or not 0 <= self.bare_share <= self.answerless:
             raise ValueError(f"the shares must be >= 0 and the bare share at most {self.answerless}: {self}")
 
@@ -77,18 +86,19 @@ class Mixture:
 def example(r: random.Random, split: Split, mixture: Mixture = Mixture(), questions: int = 5) -> Example:
     """One context and its questions, at most LONGEST.
 
-    Split "train" contradicts only the conflict-trained entities; the others contradict only the rest, with
-    names that training never has, and "templates" with wordings that it never has.
+    Split "train" contradicts only the mixture's share of the entities; the others contradict only those that
+    training never does, with names that it never has, and "templates" with wordings that it never has.
     """
     if not 1 <= questions <= LONGEST:
         raise ValueError(f"an example has 1 to {LONGEST} questions, not {questions}")
     closed, *stated, unanswerable = mixture.weights
     if r.random() < mixture.bare_share:
         kinds = r.choices(["closed_book", "unanswerable"], [closed, unanswerable], k=questions)
-        return _example(r, split, [(kind, "") for kind in kinds], bare=True)
+        return _example(r, split, [(kind, "") for kind in kinds], frozenset(), bare=True)
     left = 1 - mixture.bare_share / mixture.answerless if mixture.bare_share else 1.0
     kinds = r.choices(KINDS, [closed * left, *stated, unanswerable * left], k=questions)
-    return _example(r, split, [(kind, "") for kind in kinds])
+    among = contradicted(mixture.contradicted_share) if split == "train" else never_contradicted()
+    return _example(r, split, [(kind, "") for kind in kinds], among)
 
 
 def conflicts(r: random.Random, split: Split) -> Example:
@@ -96,7 +106,7 @@ def conflicts(r: random.Random, split: Split) -> Example:
     contradicts, and the three questions about them. The split decides names and wordings only.
     """
     order = r.sample(list(POPULARITY), len(POPULARITY))
-    return _example(r, split, [("conflict", popularity) for popularity in order], trained=False)
+    return _example(r, split, [("conflict", popularity) for popularity in order], never_contradicted())
 
 
 def corpus(seed: int, count: int) -> Iterator[str]:
@@ -197,7 +207,7 @@ class _Draft:
 
     r: random.Random
     held: bool
-    trained: bool
+    contradicted: frozenset[str]
     context: list[Fact] = field(default_factory=list)
     taken: set[str] = field(default_factory=lambda: set(world().names))
     asked: set[tuple[str, str]] = field(default_factory=set)
@@ -207,16 +217,15 @@ def _example(
     r: random.Random,
     split: Split,
     wishes: Sequence[tuple[str, str]],
-    trained: bool | None = None,
+    contradicted: frozenset[str],
     bare: bool = False,
 ) -> Example:
     """An example with a question for each (kind, popularity class or any), drawn until it is unambiguous.
 
-    `trained` says which entities are contradicted: by default, the conflict-trained ones when training.
+    Conflict questions are about entities in `contradicted`.
     """
-    held = split != "train"
     while True:
-        draft = _Draft(r, held, not held if trained is None else trained)
+        draft = _Draft(r, split != "train", contradicted)
         asked = _plan(draft, wishes, bare)
         text, spans = (NO_CONTEXT, ()) if bare else _write(r, draft.context, split)
         if _is_clear(asked, draft.context, text):
@@ -245,7 +254,7 @@ def _answerable(draft: _Draft, kind: str, popularity: str) -> _Asked:
         draft.context.append(fact)
         draft.asked.add((fact.entity, fact.relation.name))
         return _Asked(kind, fact, fact)
-    facts, weights = _facts(popularity, draft.trained if kind == "conflict" else None)
+    facts, weights = _facts(popularity, draft.contradicted if kind == "conflict" else None)
     while True:
         fact = draft.r.choices(facts, cum_weights=weights)[0]
         if (fact.entity, fact.relation.name) not in draft.asked:
@@ -259,12 +268,12 @@ def _answerable(draft: _Draft, kind: str, popularity: str) -> _Asked:
 
 
 @cache
-def _facts(popularity: str, trained: bool | None) -> tuple[Sequence[Fact], Sequence[int]]:
-    """The world's facts of a class (or all), of conflict-trained entities or not (or all); summed weights."""
+def _facts(popularity: str, among: frozenset[str] | None) -> tuple[Sequence[Fact], Sequence[int]]:
+    """The world's facts of a class (or all), of these entities (or all); summed weights."""
     facts = [
         fact
         for fact in world().facts
-        if popularity in ("", fact.popularity) and trained in (None, fact.entity in world().conflict_trained)
+        if popularity in ("", fact.popularity) and (among is None or fact.entity in among)
     ]
     return facts, list(accumulate(WEIGHT[fact.popularity] for fact in facts))
 

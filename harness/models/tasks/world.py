@@ -25,7 +25,8 @@ _VALUES: Mapping[str, int] = {
 # One fact in four, about one in three, the rest; and how often each is drawn, relative to a rare fact.
 POPULARITY: Mapping[str, float] = {"famous": 0.25, "known": 0.35, "rare": 0.40}
 WEIGHT: Mapping[str, int] = {"famous": 12, "known": 4, "rare": 1}
-CONFLICT_TRAINED = 0.25
+# Of the entities of each kind, how many training may ever contradict; tests contradict only the others.
+MOST_CONTRADICTED = 0.6
 _HELD_OUT_OF = 5
 
 
@@ -58,12 +59,11 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """All facts, the values by kind, every name in use, and the entities that training may contradict."""
+    """All facts, the values by kind and every name in use; a kind's first values are its entities."""
 
     facts: tuple[Fact, ...]
     values: Mapping[str, tuple[str, ...]]
     names: frozenset[str]
-    conflict_trained: frozenset[str]
 
 
 def _relation(name: str, of: str, value: str, cues: str, wordings: str) -> Relation:
@@ -378,7 +378,18 @@ def world() -> World:
         Fact(name, relation, r.choice([v for v in values[relation.value] if v != name]), popularity)
         for (name, relation), popularity in zip(pairs, classes, strict=True)
     )
-    trained = frozenset(
-        name for kind, count in ENTITIES.items() for name in values[kind][: round(CONFLICT_TRAINED * count)]
+    return World(facts, values, frozenset(taken))
+
+
+@cache
+def contradicted(share: float) -> frozenset[str]:
+    """The first entities of each kind that make up this share: those which training then may contradict."""
+    return frozenset(
+        name for kind, count in ENTITIES.items() for name in world().values[kind][: round(share * count)]
     )
-    return World(facts, values, frozenset(taken), trained)
+
+
+@cache
+def never_contradicted() -> frozenset[str]:
+    """The entities that training never contradicts."""
+    return contradicted(1.0) - contradicted(MOST_CONTRADICTED)

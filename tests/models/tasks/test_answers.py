@@ -20,7 +20,16 @@ from harness.models.example import Example, Split, Turn
 from harness.models.tasks import answers
 from harness.models.tasks.answers import Follows, Mixture
 from harness.models.tasks.entities import HELD_OUT
-from harness.models.tasks.world import POPULARITY, RELATIONS, WEIGHT, is_held_out, world
+from harness.models.tasks.world import (
+    MOST_CONTRADICTED,
+    POPULARITY,
+    RELATIONS,
+    WEIGHT,
+    contradicted,
+    is_held_out,
+    never_contradicted,
+    world,
+)
 
 SPLITS: tuple[Split, ...] = ("train", "names", "templates")
 DIGEST = """
@@ -88,10 +97,14 @@ def test_the_same_seed_gives_the_same_bytes_whatever_the_hash_seed(hash_seed: st
     assert other.stdout.strip() == hashlib.sha256(text.encode()).hexdigest()
 
 
-def test_training_contradicts_only_the_conflict_trained_and_tests_only_the_others() -> None:
-    trained = world().conflict_trained
+def test_training_contradicts_only_a_share_of_the_entities_and_tests_only_the_others() -> None:
     in_training = {turn.about["entity"] for _, turn in turns(examples("train"), "conflict")}
-    assert in_training == trained
+    assert in_training == contradicted(Mixture().contradicted_share)
+    r, most = random.Random(1), Mixture(conflict_share=0.5, contradicted_share=MOST_CONTRADICTED)
+    made = tuple(answers.example(r, "train", most) for _ in range(1500))
+    trained = {turn.about["entity"] for _, turn in turns(made, "conflict")}
+    assert in_training < trained == contradicted(MOST_CONTRADICTED)
+    assert not never_contradicted() & trained
     for made in (examples("names"), examples("templates"), *map(contradictions, SPLITS)):
         found = turns(made, "conflict")
         assert found
@@ -227,7 +240,13 @@ def test_popular_facts_are_asked_as_much_more_often_as_documented() -> None:
 
 @pytest.mark.parametrize(
     "shares",
-    [{"conflict_share": -0.1}, {"bare_share": 0.5}, {"closed_book_share": 0, "unanswerable_share": 0}],
+    [
+        {"conflict_share": -0.1},
+        {"bare_share": 0.5},
+        {"closed_book_share": 0, "unanswerable_share": 0},
+        {"contradicted_share": 0},
+        {"contradicted_share": 0.61},
+    ],
 )
 def test_a_mixture_that_cannot_be_met_is_refused(shares: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="shares"):
