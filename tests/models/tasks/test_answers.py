@@ -249,7 +249,7 @@ def test_popular_facts_are_asked_as_much_more_often_as_documented() -> None:
     ],
 )
 def test_a_mixture_that_cannot_be_met_is_refused(shares: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="shares"):
+    with pytest.raises(ValueError, match="share"):
         Mixture(**shares)
 
 
