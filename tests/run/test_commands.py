@@ -45,7 +45,7 @@ def test_doctor_measures_every_clock_and_says_what_each_row_needs(recorded_once)
     assert "`pytest benchmarks -m ROW`" in elsewhere
     models = {line.split()[1]: line for line in done.out.splitlines() if line.startswith("model ")}
     assert "needs weights" in models["detection"]
-    assert models["detection"].endswith("harness models train answers")
+    assert models["detection"].endswith("git checkout -- fixtures/models")
 
 
 def test_doctor_knows_weights_that_are_here(recorded):

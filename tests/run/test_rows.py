@@ -28,7 +28,7 @@ def test_what_did_not_run_says_why_in_one_line(modelled):
     assert modelled.cell("test_loss[l4]")["reason"].startswith("host-only: measured on row cpu")
     weights = modelled.cell("test_weights[cpu]")
     assert weights["state"] == "not run"
-    assert "harness models train answers" in weights["reason"]
+    assert "git checkout -- fixtures/models" in weights["reason"]
     for reason in (cell["reason"] for cell in modelled.document["cells"]):
         assert "\n" not in reason
 
