@@ -121,21 +121,22 @@ _RECIPES: Mapping[str, _Recipe] = MappingProxyType(
 )
 _GROUPED = re.compile(r"(gptq|awq)_(3|4)bit(?:_g(32|64|128))?")
 _GROUPED_SOURCE = {"gptq": "Frantar et al. 2022, GPTQ, section 5", "awq": "Lin et al. 2023, AWQ, section 5"}
-_ALIASES = {
-    "float32": "fp32",
-    "float16": "fp16",
-    "half": "fp16",
-    "bfloat16": "bf16",
-    "4bit": "nf4",
-    "bnb_4bit": "nf4",
-    "8bit": "int8",
-    "w8a8": "int8",
-    "gptq": "gptq_4bit",
-    "awq": "awq_4bit",
-    "q3_k": "q3_k_m",
-    "q4_k": "q4_k_m",
-    "q5_k": "q5_k_m",
+# What the hardware matrix, published tables and other tools call them; "4bit" is bitsandbytes' there.
+_SPELLINGS = {
+    "fp32": ("float32",),
+    "fp16": ("float16", "half"),
+    "bf16": ("bfloat16", "none"),
+    "fp8": ("fp8_e4m3", "float8", "e4m3"),
+    "int8": ("8bit", "w8a8", "smoothquant"),
+    "nf4": ("4bit", "bnb_4bit", "bitsandbytes", "fp4"),
+    "gptq_4bit": ("gptq", "int4", "w4a16", "marlin"),
+    "gptq_3bit": ("int3",),
+    "awq_4bit": ("awq",),
+    "q3_k_m": ("q3_k",),
+    "q4_k_m": ("q4_k",),
+    "q5_k_m": ("q5_k",),
 }
+_ALIASES = {spelling: name for name, spellings in _SPELLINGS.items() for spelling in spellings}
 FORMAT_NAMES = (*_RECIPES, "gptq_4bit", "gptq_3bit", "awq_4bit", "awq_3bit", *MIXES)
 """Formats with their usual group of 128; `gptq_4bit_g64` names another group (32, 64, 128)."""
 

@@ -54,6 +54,7 @@ def _shape(
         dense_layers=0 if experts[0] else layers,
         sliding_window=sliding[0],
         sliding_layers=sliding[1],
+        norms=4 if name.startswith("gemma-2") else 2,
     )
 
 

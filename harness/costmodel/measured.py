@@ -152,7 +152,7 @@ class _Line:
             place = "model"
             shape = find_model(model)
             place = "dtype"
-            precision = find_precision(dtype)
+            precision = find_precision(dtype, shape)
             place = "gpu"
             return shape, precision, find_device(gpu, self.rows)
         except HarnessError as error:

@@ -1,4 +1,4 @@
-"""How each shipped model is made: its task, shape and training schedule. training.py follows it."""
+"""How each shipped model is made: its task, shape and training schedule. training/trainer.py follows it."""
 
 from __future__ import annotations
 
@@ -63,20 +63,22 @@ ENTITIES = Recipe(
 )
 
 
+# Pools since the easy ones: from here on most clauses are any words around the cue, which only copying can
+# give back; the usual clauses are known by then.
 _ANY_WORDS_FROM = 2
+_FEW_ANY_WORDS, _MANY_ANY_WORDS = (fields.SCRAMBLED_SHARE, 0.0), (0.7, 0.3)
 
 
 def _fields(r: random.Random, pool: int) -> Example:
     early = pool < 0
     if r.random() < (0.2 if early else 0.02):
         return entities.copying(r)
-    # Once the usual clauses are known, most are any words: then only copying gives the evidence.
-    shares = (0.7, 0.3) if pool >= _ANY_WORDS_FROM else (fields.SCRAMBLED_SHARE, 0.0)
-    # Short passages teach the same at a third of the cost; long ones then need only what is new in them.
+    scrambled = _MANY_ANY_WORDS if pool >= _ANY_WORDS_FROM else _FEW_ANY_WORDS
+    # Short passages teach the same for less; long ones then need only what is new in them.
     if early or r.random() < 0.25:
         size = {"length": (0, 0), "stated": (4, 7), "lookalikes": (1, 2)}
-        return fields.example(r, "train", questions=8, scrambled=shares, **size)
-    return fields.example(r, "train", questions=12, scrambled=shares)
+        return fields.example(r, "train", questions=8, scrambled=scrambled, **size)
+    return fields.example(r, "train", questions=12, scrambled=scrambled)
 
 
 FIELDS = Recipe(
@@ -98,7 +100,8 @@ _COPIES_ONLY = answers.Mixture(
 _QUESTIONS = 8
 
 
-# Once the world is known: contradictions, and of more entities, instead of what it knows already.
+# Pools since the easy ones: from here on, when the world is known, contradictions about more entities.
+_CONTRADICTED_FROM = 26
 _CONTRADICTED = answers.Mixture(
     closed_book_share=0.18,
     agreeing_share=0.08,
@@ -106,7 +109,6 @@ _CONTRADICTED = answers.Mixture(
     unanswerable_share=0.10,
     contradicted_share=0.6,
 )
-_CONTRADICTED_FROM = 26
 
 
 def _answers(r: random.Random, pool: int) -> Example:

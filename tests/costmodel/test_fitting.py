@@ -31,9 +31,10 @@ needs_data = pytest.mark.skipif(
 def step(layout, gpu, phase, tokens, *, model="llama-2-13b", degree=1, prompt=500):
     load = decode_load(tokens, tokens * prompt) if phase == "decode" else prefill_load(prompt, tokens)
     unstated = layout == "layer" and phase == "decode"
+    shape = find_model(model)
     return Measured(
-        layout=layout, gpu=gpu, phase=phase, model=model, shape=find_model(model),
-        precision=find_precision("fp16"), device=find_device(gpu, ROWS), tensor_parallel=degree,
+        layout=layout, gpu=gpu, phase=phase, model=model, shape=shape,
+        precision=find_precision("fp16", shape), device=find_device(gpu, ROWS), tensor_parallel=degree,
         load=decode_load(tokens, 0) if unstated else load, position=load.tokens, group=(), seconds=1.0,
         half_s=0.0, context_stated=not unstated, line=0,
     )  # fmt: skip

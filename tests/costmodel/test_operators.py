@@ -12,7 +12,7 @@ from harness.costmodel.known_models import find_model
 from harness.costmodel.load import StepLoad, decode_load, prefill_load
 from harness.costmodel.precision import find_precision
 
-FP16 = find_precision("fp16")
+FP16 = find_precision("fp16", find_model("llama-2-7b"))
 TINY = replace(
     find_model("llama-2-7b"),
     layers=3, hidden=8, intermediate=20, heads=4, kv_heads=2, head_width=2, vocabulary=50, dense_layers=3,
@@ -58,7 +58,7 @@ def test_weight_bytes_of_one_token_are_those_of_touched_experts():
 
 
 def test_few_bits_are_fewer_bytes_but_routers_stay_wide():
-    int4 = find_precision("awq")
+    int4 = find_precision("awq", TINY_EXPERTS)
     for matrix in ops.layer_matmuls(TINY_EXPERTS, 1):
         wide, narrow = (ops.matmul_operator(matrix, 1, p, 8, 0.5).bytes for p in (FP16, int4))
         assert (wide == narrow) == (matrix.name == "router")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from harness.costmodel.constants import load_constants
 from harness.costmodel.devices import compact, find_device
-from harness.costmodel.formats import WeightFormat
+from harness.costmodel.formats import weight_format
 from harness.costmodel.known_models import find_model
 from harness.costmodel.load import StepLoad, decode_load, prefill_load
 from harness.costmodel.precision import find_precision, precision_of
@@ -28,14 +28,13 @@ from harness.hardware import load_matrix
 ROWS = load_matrix(Path(__file__).resolve().parents[2] / "hardware_matrix.toml").rows
 SMALL = find_model("qwen2.5-0.5b")
 SHAPES = ("qwen2.5-0.5b", "mixtral-8x7b", "gemma-2-2b", "bloom-176b")
-PRECISIONS = ("fp16", "bf16", "fp8", "int8", "awq", "nf4")
+PRECISIONS = ("fp16", "bf16", "fp8", "int8", "awq", "nf4", "q4_k_m")
 GPUS = ("t4", "l4", "a10g", "l40s", "v100", "a100_80gb", "h100", "a40")
 
 
 def step_time(model="qwen2.5-0.5b", precision="bf16", gpu="l4", degree=1, engine="graphs", stages=1):
-    deployment = Deployment(
-        find_model(model), find_precision(precision), find_device(gpu, ROWS), degree, stages
-    )
+    shape = find_model(model)
+    deployment = Deployment(shape, find_precision(precision, shape), find_device(gpu, ROWS), degree, stages)
     return RooflineStepTime(deployment, engine=engine)
 
 
@@ -168,14 +167,16 @@ def test_bf16_runs_as_fp16_where_it_is_missing():
     ("name", "bits", "compute", "unpacking"),
     [
         ("bf16", 16.0, "bf16", "none"), ("fp8", 8.0, "fp8", "none"), ("int8", 8.0, "int8", "none"),
-        ("awq_4bit", 4.15, "fp16", "grouped"), ("q8_0", 8.5, "fp16", "grouped"),
-        ("nf4_double", 4.13, "bf16", "separate"),
+        ("awq_4bit", 4.16, "fp16", "grouped"), ("q8_0", 8.5, "int8", "grouped"),
+        ("nf4_double", 4.13, "bf16", "separate"), ("4bit", 4.5, "bf16", "separate"),
     ],
 )  # fmt: skip
 def test_a_weight_format_says_how_it_is_unpacked(name, bits, compute, unpacking):
-    found = precision_of(WeightFormat(name, bits, 16.0, 16.0, 16.0, compute, None, "here"), kv_bits=8.0)
-    assert (found.weight_bits, found.compute, found.unpacking) == (bits, compute, unpacking)
-    assert (found.kv_bits, found.head_bits) == (8.0, 16.0)
+    shape = find_model("llama-2-7b")
+    found = precision_of(weight_format(name, shape), kv_bits=8.0)
+    assert (found.compute, found.unpacking, found.kv_bits) == (compute, unpacking, 8.0)
+    assert found.weight_bits == pytest.approx(bits, abs=0.02)
+    assert find_precision(name, shape) == precision_of(weight_format(name, shape))
 
 
 def test_tensor_parallelism_needs_a_link():
@@ -230,5 +231,5 @@ def test_models_are_found_by_common_spellings(model):
 def test_an_unknown_model_or_precision_lists_what_there_is():
     with pytest.raises(HarnessError, match=r"no model 'gpt-9'.*llama-2-70b"):
         find_model("gpt-9")
-    with pytest.raises(HarnessError, match=r"no precision 'fp7'.*nf4"):
-        find_precision("fp7")
+    with pytest.raises(HarnessError, match=r"no weight format 'fp7'.*nf4"):
+        find_precision("fp7", SMALL)

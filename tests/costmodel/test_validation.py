@@ -123,7 +123,10 @@ def test_the_json_has_the_errors_of_each_gpu_and_phase(tmp_path):
         ((LAYER, "llama-2-7b,fp16,l4,1,decode,4,nan"), "column milliseconds_per_layer: is 'nan'"),
         ((LAYER, "llama-2-7b,fp16,l4,1,encode,4,1"), "column phase: is 'encode' .allowed: prefill, decode"),
         ((LAYER, "", "llama-9,fp16,l4,1,decode,4,1"), "line 3, column model: there is no model 'llama-9'"),
-        ((LAYER, "llama-2-7b,fp99,l4,1,decode,4,1"), "line 2, column dtype: there is no precision 'fp99'"),
+        (
+            (LAYER, "llama-2-7b,fp99,l4,1,decode,4,1"),
+            "line 2, column dtype: .* weight format 'fp99'",
+        ),
         ((LAYER, "llama-2-7b,fp16,l5,1,decode,4,1"), "line 2, column gpu: there is no GPU 'l5'.*'l4'"),
     ],
 )

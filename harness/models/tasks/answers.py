@@ -15,18 +15,15 @@ from functools import cache
 from itertools import accumulate
 
 from harness.models.example import Example, Span, Split, Turn
+from harness.models.tasks.relations import RELATIONS, Relation, scrambled_question, scrambled_statement
 from harness.models.tasks.world import (
     MOST_CONTRADICTED,
     POPULARITY,
-    RELATIONS,
     WEIGHT,
     Fact,
-    Relation,
     contradicted,
     fresh,
     never_contradicted,
-    scrambled_question,
-    scrambled_statement,
     world,
 )
 

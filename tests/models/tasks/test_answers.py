@@ -20,10 +20,10 @@ from harness.models.example import Example, Split, Turn
 from harness.models.tasks import answers
 from harness.models.tasks.answers import Follows, Mixture
 from harness.models.tasks.entities import HELD_OUT
+from harness.models.tasks.relations import RELATIONS, scrambled_question, scrambled_statement
 from harness.models.tasks.world import (
     MOST_CONTRADICTED,
     POPULARITY,
-    RELATIONS,
     WEIGHT,
     contradicted,
     is_held_out,
@@ -171,6 +171,21 @@ def test_splits_share_no_new_name_and_no_held_out_wording() -> None:
             text for made in examples(split)[:60] for text in (made.text, *(t.question for t in made.turns))
         ]
         assert any(shape.search(text) for shape in shapes for text in texts) is expected
+
+
+def test_scrambled_wordings_hold_a_cue_and_are_no_held_out_wording() -> None:
+    cues = [cue for relation in RELATIONS for cue in relation.cues]
+    assert len(set(cues)) == len(cues)  # a cue tells its relation from all others
+    r = random.Random(4)
+    for relation in RELATIONS:
+        for _ in range(200):
+            told, asked = scrambled_statement(r, relation), scrambled_question(r, relation)
+            assert told.index("{e}") < told.index("{v}") == len(told) - 3
+            assert asked.count("{e}") == 1
+            for line in (told, asked.casefold()):
+                assert any(cue in line for cue in relation.cues)
+            assert not any(held in told for held in relation.held_statements)
+            assert not any(held.casefold() in asked.casefold() for held in relation.held_questions)
 
 
 def test_no_name_is_one_that_other_tasks_hold_out() -> None:
