@@ -35,6 +35,10 @@ def contenders(model: Path, parallel: int) -> list[Contender]:
     blocks = parallel * CONTEXT // _PAGE
     found = [
         _transformers(model, "sequential", "sequential", Sequential()),
+        _transformers(model, "sequential, static cache", "sequential", Sequential(), static_cache=True),
+        _transformers(
+            model, "sequential, compiled", "sequential", Sequential(), static_cache=True, compiled=True
+        ),
         _transformers(model, "padded", "static", Padded(parallel)),
         _transformers(model, "slots", "continuous", Slots(parallel)),
         _transformers(model, "paged", "continuous", Paged(parallel, blocks=blocks, block_tokens=_PAGE)),
@@ -59,8 +63,17 @@ def contenders(model: Path, parallel: int) -> list[Contender]:
     return [*found, server, serve, Contender("vllm", "vllm server", "continuous", partial(served, spec))]
 
 
-def _transformers(model: Path, name: str, batching: Batching, how: TransformersBatching) -> Contender:
-    start = partial(transformers, TransformersSettings(model, how), on_cpu=True)
+def _transformers(
+    model: Path,
+    name: str,
+    batching: Batching,
+    how: TransformersBatching,
+    *,
+    static_cache: bool = False,
+    compiled: bool = False,
+) -> Contender:
+    settings = TransformersSettings(model, how, static_cache=static_cache, compile=compiled)
+    start = partial(transformers, settings, on_cpu=True)
     return Contender("transformers", f"transformers {name}", batching, start)
 
 
