@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.errors import HarnessError
+from harness.errors import EXIT_INFEASIBLE, HarnessError
 from harness.measure import analysis
 from harness.measure.outcome import Cell, Effect, Finding
 from harness.measure.rounds import Plan, ready_pair, record
@@ -40,10 +40,17 @@ def measure_cell(identity: Identity, declaration: Declaration, plan: Plan) -> Ce
 def model_cell(identity: Identity, declaration: Declaration, reason: str) -> Cell:
     """The cell's figures from the declared model of both arms; `model` is the model's version.
 
+    Where an arm does not fit on the row (exit code 3) the cell is not run, with that reason.
     Raises HarnessError when the model gives no declared metric that a model can give.
     """
     assert declaration.modelled is not None
-    before, after = (model(identity.row) for model in declaration.modelled)
+    try:
+        before, after = (model(identity.row) for model in declaration.modelled)
+    except HarnessError as error:
+        if error.exit_code != EXIT_INFEASIBLE:
+            raise
+        # an answer about this hardware, not a mistake in the benchmark
+        return blank_cell(identity, f"modelled: {error.message}")
     findings = tuple(
         _modelled_finding(metric, identity, before[metric.name], after[metric.name])
         for metric in identity.optimization.metrics
@@ -61,11 +68,12 @@ def model_cell(identity: Identity, declaration: Declaration, reason: str) -> Cel
 
 def _modelled_finding(metric: Metric, identity: Identity, before: float, after: float) -> Finding:
     ratio = after / before if before > 0 and after > 0 else None
-    claims = tuple(
-        claim_finding(claim, identity.row.name, None if ratio is None else (ratio, ratio), metric.better)
-        for claim in identity.optimization.claims
-        if claim.metric == metric.name
-    )
+    claims = []
+    for claim in identity.optimization.claims:
+        if claim.metric == metric.name:
+            found = after if claim.value is not None else ratio
+            interval = None if found is None else (found, found)
+            claims.append(claim_finding(claim, identity.row.name, interval, metric.better))
     return Finding(
         metric=metric.name,
         unit=metric.unit,
@@ -79,7 +87,7 @@ def _modelled_finding(metric: Metric, identity: Identity, before: float, after: 
         limit=metric.limit,
         floor=metric.floor,
         tolerance=metric.tolerance,
-        claims=claims,
+        claims=tuple(claims),
     )
 
 

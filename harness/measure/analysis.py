@@ -11,7 +11,7 @@ import numpy as np
 from harness.measure import stats, verdicts
 from harness.measure.outcome import Effect, FidelityState, Finding, Verdict
 from harness.measure.rounds import ArmName, Plan, Recording, is_slow
-from harness.measure.spec import Clock, Metric, Optimization
+from harness.measure.spec import Claim, Clock, Metric, Optimization
 
 FOREIGN_CPU_LIMIT = 0.1
 SETUP_METRIC = "setup_time"
@@ -115,14 +115,20 @@ def _finding(
     else:
         finding = _paired(blank, recording, plan)
     claims = tuple(
-        verdicts.claim_finding(claim, row, _claim_interval(finding, recording), metric.better)
+        verdicts.claim_finding(
+            claim, row, _claim_interval(claim, metric, finding, recording, plan), metric.better
+        )
         for claim in optimization.claims
         if claim.metric == metric.name
     )
     return replace(finding, claims=claims)
 
 
-def _claim_interval(finding: Finding, recording: Recording) -> tuple[float, float] | None:
+def _claim_interval(
+    claim: Claim, metric: Metric, finding: Finding, recording: Recording, plan: Plan
+) -> tuple[float, float] | None:
+    if claim.value is not None and metric.compare is None:
+        return _reached(metric, finding, recording, plan)
     if finding.gate == "exact" and finding.baseline and finding.optimized == 0:
         return 0.0, 0.0  # a ratio, though one without a logarithm
     if _clock_misses_work(finding, recording):
@@ -130,6 +136,18 @@ def _claim_interval(finding: Finding, recording: Recording) -> tuple[float, floa
     if finding.effect is None or finding.verdict == "not run" or finding.effect.confidence == 0.0:
         return None
     return finding.effect.low, finding.effect.high
+
+
+def _reached(
+    metric: Metric, finding: Finding, recording: Recording, plan: Plan
+) -> tuple[float, float] | None:
+    """Interval of the optimized arm's median."""
+    values = (recording.values if metric.probe is None else recording.probes).get(metric.name)
+    if not values or finding.verdict == "not run" or _clock_misses_work(finding, recording):
+        return None
+    if len(set(values["optimized"])) == 1:
+        return values["optimized"][0], values["optimized"][0]
+    return _median_interval(np.array(values["optimized"], dtype=float), plan, plan.confidence)
 
 
 def _counted(blank: Finding, recording: Recording) -> Finding:

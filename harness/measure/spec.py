@@ -78,8 +78,9 @@ class Metric:
 class Claim:
     """A range that a source document promised for one metric.
 
-    Exactly one of `ratio` (optimized / baseline) and `value` (of a loss, see `compare`) is given, as
-    (low, high); use infinity for an open end. `rows` restricts the claim to hardware rows.
+    Exactly one of `ratio` (optimized / baseline) and `value` is given, as (low, high); use infinity for an
+    open end. `value` is in the metric's unit: a loss (see `compare`), or what the optimized arm reaches.
+    `rows` restricts the claim to hardware rows.
     """
 
     metric: str
@@ -141,9 +142,7 @@ class Optimization:
             metric = next((m for m in self.metrics if m.name == claim.metric), None)
             if metric is None:
                 raise ValueError(f"optimization {self.name!r}: claim on unknown metric {claim.metric!r}")
-            is_loss = metric.compare is not None
-            if is_loss != (claim.value is not None):
+            if metric.compare is not None and claim.value is None:
                 raise ValueError(
-                    f"optimization {self.name!r}: a claim on {claim.metric!r} takes "
-                    f"{'value' if is_loss else 'ratio'}="
+                    f"optimization {self.name!r}: a claim on the loss {claim.metric!r} takes value="
                 )

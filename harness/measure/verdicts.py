@@ -62,12 +62,14 @@ def judge_claim(claim: Claim, low: float, high: float, better: Better) -> ClaimS
 
     The good edge of the range is the bolder promise. An interval reaching past it still keeps the
     promise (`exceeded` once wholly past); one wholly behind the other edge is `short` while it
-    shows some of a promised improvement, else `refuted`; one across that edge is `undecided`.
+    shows some of a promised improvement, else `refuted`; one across that edge is `undecided`. A promised
+    value of an arm is no improvement that could be shown in part.
     """
     band_low, band_high = claim.band
     no_effect = 1.0 if claim.ratio is not None else 0.0
-    if better == "higher" and claim.ratio is not None:
-        band_low, band_high, low, high, no_effect = -band_high, -band_low, -high, -low, -no_effect
+    if better == "higher":
+        band_low, band_high, low, high = -band_high, -band_low, -high, -low
+        no_effect = -1.0 if claim.ratio is not None else -math.inf
     if high < band_low:
         return "exceeded"
     if high <= band_high:

@@ -186,12 +186,20 @@ def _finding_fields(finding: Finding | None) -> dict[str, Any]:
 
 
 def _claim_fields(known: dict[str, Any], claim: ClaimFinding) -> dict[str, Any]:
-    return {name: known[name] for name in CLAIM_COLUMNS if name in known} | {
-        "kind": claim.kind,
-        "claim_low": claim.low,
-        "claim_high": claim.high,
-        "found": known.get("ratio"),
-        "claim_state": claim.state,
-        "source": claim.source,
-        "quote": claim.quote,
-    }
+    fields = {name: known[name] for name in CLAIM_COLUMNS if name in known}
+    found = {"found": known.get("ratio")}
+    if claim.kind == "value" and known.get("optimized") is not None:
+        # what the arm reached, not the ratio that `low` and `high` belong to
+        found = {"found": known["optimized"], "low": None, "high": None}
+    return (
+        fields
+        | found
+        | {
+            "kind": claim.kind,
+            "claim_low": claim.low,
+            "claim_high": claim.high,
+            "claim_state": claim.state,
+            "source": claim.source,
+            "quote": claim.quote,
+        }
+    )

@@ -164,6 +164,15 @@ def test_a_claim_needs_an_interval():
     assert found(recorded(0.5, rounds=12), opt).claims[0].state == "undecided"
 
 
+@pytest.mark.parametrize(
+    ("promised", "spread", "state"),
+    [((0.4, 0.6), 0.002, "met"), ((0.1, 0.2), 0.002, "refuted"), ((0.4, 0.5), 0.5, "undecided")],
+)
+def test_a_claim_may_be_about_what_the_optimized_arm_reaches(promised, spread, state):
+    opt = optimization(claims=(Claim("duration", "source", "quote", value=promised),))
+    assert found(recorded(0.5, spread=spread), opt).claims[0].state == state
+
+
 def test_what_the_thread_clock_misses_decides_no_verdict_and_no_claim():
     opt = optimization(claims=(CLAIM,))
     blind = found(recorded(0.5, foreign_cpu_share=0.4), opt, clock="thread")

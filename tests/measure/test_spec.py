@@ -100,7 +100,6 @@ def test_an_optimization_is_frozen():
         ((DURATION,), (Claim("speed", "s", "q", ratio=(0, 1)),), "unknown metric 'speed'"),
         ((LOSS,), (Claim("loss", "s", "q", ratio=(0, 1)),), "takes value="),
         ((REPORTED_LOSS,), (Claim("loss", "s", "q", ratio=(0, 1)),), "takes value="),
-        ((DURATION,), (Claim("duration", "s", "q", value=(0, 1)),), "takes ratio="),
     ],
 )
 def test_an_optimization_refuses(metrics, claims, said):
@@ -110,5 +109,9 @@ def test_an_optimization_refuses(metrics, claims, said):
 
 @pytest.mark.parametrize("loss", [LOSS, REPORTED_LOSS], ids=["limited", "reported"])
 def test_claims_go_with_their_metrics(loss):
-    claims = (Claim("duration", "s", "q", ratio=(0.5, 0.8)), Claim("loss", "s", "q", value=(0, 0.01)))
+    claims = (
+        Claim("duration", "s", "q", ratio=(0.5, 0.8)),
+        Claim("duration", "s", "q", value=(0, 60)),
+        Claim("loss", "s", "q", value=(0, 0.01)),
+    )
     assert Optimization("o", "title", (DURATION, loss), claims).claims == claims

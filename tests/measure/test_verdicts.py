@@ -170,6 +170,10 @@ FASTER = claim(0.5, 0.8)
         (claim(0, 0.05, "value"), 0.01, 0.06, "lower", "undecided"),
         (claim(0, 0.05, "value"), 0.06, 0.07, "lower", "refuted"),
         (claim(0.01, 0.05, "value"), 0.0, 0.005, "lower", "exceeded"),
+        (claim(40, 50, "value"), 44, 46, "higher", "met"),
+        (claim(40, 50, "value"), 51, 52, "higher", "exceeded"),
+        (claim(40, 50, "value"), 20, 30, "higher", "refuted"),  # an absolute figure is not kept by half
+        (claim(40, 50, "value"), 39, 41, "higher", "undecided"),
     ],
 )
 def test_claim_states(promise, low, high, better, state):

@@ -163,6 +163,14 @@ def test_claims_stand_beside_what_was_found():
         "met",
     ]
     assert table.loc["loss", ["kind", "found", "quote"]].tolist() == ["value", 0.2, "within 5 %"]
+
+
+def test_a_claim_on_the_value_of_an_arm_stands_beside_that_value():
+    reached = ClaimFinding("value", 0.0, 1.5, "a.md", "within 1.5 s", "met")
+    finding = timed(claims=(reached,))
+    row = claims_frame([document(cell(finding))]).iloc[0]
+    assert row["found"] == finding.optimized
+    assert row[["low", "high"]].isna().all()
     assert tuple(claims_frame([]).columns) == CLAIM_COLUMNS
 
 
