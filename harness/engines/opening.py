@@ -7,18 +7,29 @@ what a pair of arms needs, so `opened` closes the oldest one before it opens a t
 from __future__ import annotations
 
 import atexit
+import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import replace
-from typing import TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
+from harness.engines import vllm
 from harness.engines.endpoint import EndpointEngine
+from harness.engines.protocol import Engine
 from harness.engines.server import running
 from harness.engines.server_kinds import ServerSpec
 from harness.engines.transformers import Transformers, TransformersSettings, load
+from harness.engines.vllm_settings import settings_for_row
+from harness.errors import HarnessError
+from harness.hardware.models import hub_folder, weights_folder
+from harness.hardware.rows import Checkpoint, Row
 
 E = TypeVar("E")
+
+# More than any benchmark has threads: the clients, not the connection, are what is compared.
+_CLIENTS = 256
 
 KEPT = 2
 _open: deque[ExitStack] = deque()
@@ -51,6 +62,31 @@ def transformers(settings: TransformersSettings, *, on_cpu: bool) -> Iterator[Tr
     """A transformers engine, on the CPU or on the first CUDA card (the CPU when there is none)."""
     with closing(load(replace(settings, device="cpu" if on_cpu else ""))) as engine:
         yield engine
+
+
+def checkpoint_path(checkpoint: Checkpoint) -> Path:
+    """Where the weights lie on this machine; raises HarnessError with the command that supplies them."""
+    found = weights_folder(checkpoint, Path.cwd(), hub_folder(os.environ, Path.home()))
+    if found is None:
+        raise HarnessError("no weights here", where=checkpoint.location, next_step=checkpoint.supply)
+    return found
+
+
+def serving_engine(checkpoint: Checkpoint, row: Row, **changes: Any) -> AbstractContextManager[Engine]:
+    """vLLM as the row documents it, with some settings changed, or the endpoint that was given instead.
+
+    Raises HarnessError for changes to an endpoint: its settings are its own.
+    """
+    if checkpoint.engine != "endpoint":
+        settings = settings_for_row(str(checkpoint_path(checkpoint)), row)
+        return closing(vllm.load(replace(settings, **changes)))
+    if changes:
+        raise HarnessError(
+            f"the settings {', '.join(sorted(changes))} of a server that is running cannot be changed",
+            where=checkpoint.location,
+            next_step="run this benchmark without --endpoint",
+        )
+    return closing(EndpointEngine(checkpoint.location, dialect="vllm", concurrency=_CLIENTS))
 
 
 @contextmanager

@@ -10,7 +10,10 @@ import itertools
 import json
 import random
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+import numpy as np
 
 from harness.engines.protocol import Completion, Engine, EngineFailure, Request, Sampling, generate
 from harness.errors import HarnessError
@@ -20,6 +23,9 @@ _WORDS = (
     "bridge village winter summer met walked wrote found left carried opened closed asked answered old new "
     "small quiet early late blue green and but while because"
 ).split()
+
+ORDINARY_IDS = range(1_000, 30_000)
+"""Ids that are ordinary tokens in every vocabulary of 32,000 and more."""
 
 
 def vocabulary(folder: Path) -> range:
@@ -85,6 +91,12 @@ def answered_in_turn(engine: Engine, requests: Sequence[Request]) -> list[Comple
     return [_whole(generate(engine, [request])[0], request) for request in requests]
 
 
+def answered_by_threads(engine: Engine, requests: Sequence[Request], threads: int) -> list[Completion]:
+    """The same, sent by so many clients that each wait for one answer before their next request."""
+    with ThreadPoolExecutor(threads) as clients:
+        return list(clients.map(lambda request: answered(engine, [request])[0], requests))
+
+
 def completion_tokens(completions: Sequence[Completion]) -> int:
     """Tokens that were made."""
     return sum(completion.completion_tokens for completion in completions)
@@ -93,6 +105,21 @@ def completion_tokens(completions: Sequence[Completion]) -> int:
 def computed_prompt_tokens(completions: Sequence[Completion]) -> int:
     """Prompt tokens that went through the model; those from a prefix cache did not."""
     return sum(completion.prompt_tokens - completion.cached_tokens for completion in completions)
+
+
+def first_token_p90_s(completions: Sequence[Completion]) -> float:
+    """90th percentile over the answers of the time from sending to the first token."""
+    return float(np.percentile([each.timings.time_to_first_token_s for each in completions], 90))
+
+
+def inter_token_p99_s(completions: Sequence[Completion]) -> float:
+    """99th percentile over the answers of the mean time between two of their tokens; 0 where none has two."""
+    gaps = [
+        (each.timings.total_s - each.timings.time_to_first_token_s) / (each.completion_tokens - 1)
+        for each in completions
+        if each.completion_tokens > 1
+    ]
+    return float(np.percentile(gaps, 99)) if gaps else 0.0
 
 
 def _exactly(tokens: int) -> Sampling:

@@ -1,12 +1,17 @@
 """Engines that are opened for a measurement do not pile up."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
+from pathlib import Path
 
 import pytest
 
-from harness.engines.opening import KEPT, close_all, opened
+from harness.engines import vllm
+from harness.engines.opening import KEPT, checkpoint_path, close_all, opened, serving_engine
+from harness.errors import HarnessError
+from harness.hardware import load_matrix
+from harness.hardware.rows import Checkpoint
 
 
 class Log:
@@ -61,3 +66,34 @@ def test_one_that_does_not_open_leaves_nothing_behind(log):
         opened(broken)
     opened(partial(log.engine, "b"))
     assert "close a" not in log.lines
+
+
+ROWS = load_matrix(Path(__file__).resolve().parents[2] / "hardware_matrix.toml").rows
+
+
+def checkpoint(location: str, engine: str = "vllm") -> Checkpoint:
+    return Checkpoint("role", "prompts", ("l4",), location, "", "fp8", engine, 4.0, "fetch it so")
+
+
+def test_a_serving_engine_is_vllm_as_the_row_documents_it(monkeypatch, tmp_path):
+    (tmp_path / "model.safetensors").write_bytes(b"weights")
+    loaded = []
+    monkeypatch.setattr(vllm, "load", lambda settings: loaded.append(settings) or nullcontext())
+    serving_engine(checkpoint(str(tmp_path)), ROWS["l4"], max_num_seqs=32)
+    (settings,) = loaded
+    assert (settings.model, settings.max_num_seqs) == (str(tmp_path), 32)
+    assert (settings.max_model_len, settings.gpu_memory_utilization) == (4096, 0.95)
+
+
+def test_a_server_that_runs_keeps_its_settings():
+    at = checkpoint("http://127.0.0.1:9", "endpoint")
+    with serving_engine(at, ROWS["l4"]) as engine:
+        assert "vllm" in engine.name
+    with pytest.raises(HarnessError, match="the settings max_num_seqs of a server that is running cannot"):
+        serving_engine(at, ROWS["l4"], max_num_seqs=32)
+
+
+def test_missing_weights_are_named_with_their_supply(monkeypatch, tmp_path):
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    with pytest.raises(HarnessError, match="fetch it so"):
+        checkpoint_path(checkpoint("someone/model"))

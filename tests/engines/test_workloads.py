@@ -1,7 +1,9 @@
 """Requests of equal work, and the check that it was done."""
 
 import json
+import threading
 from collections.abc import Mapping
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -23,10 +25,13 @@ from harness.engines.transformers import TransformersSettings
 from harness.engines.transformers_slots import Slots
 from harness.engines.workloads import (
     answered,
+    answered_by_threads,
     answered_in_turn,
     completion_tokens,
     computed_prompt_tokens,
+    first_token_p90_s,
     fresh,
+    inter_token_p99_s,
     text_requests,
     token_requests,
     vocabulary,
@@ -62,6 +67,25 @@ class Scripted:
 
     def close(self) -> None:
         pass
+
+
+class Counting(Scripted):
+    """Answers as soon as three requests are open at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open = self.most_open = 0
+        self.lock = threading.Lock()
+        self.together = threading.Barrier(3)
+
+    def submit(self, request: Request) -> Ticket:
+        with self.lock:
+            self.open += 1
+            self.most_open = max(self.most_open, self.open)
+        self.together.wait(timeout=30)
+        with self.lock:
+            self.open -= 1
+        return super().submit(request)
 
 
 @given(
@@ -115,7 +139,7 @@ def test_ordinary_tokens_of_a_checkpoint(tmp_path):
         vocabulary(tmp_path)
 
 
-@pytest.mark.parametrize("ask", [answered, answered_in_turn])
+@pytest.mark.parametrize("ask", [answered, answered_in_turn, partial(answered_by_threads, threads=1)])
 def test_answers_come_in_order_and_are_counted(ask):
     engine, requests = Scripted(), token_requests(IDS, [10, 20], [4, 6])
     done = ask(engine, requests)
@@ -123,6 +147,23 @@ def test_answers_come_in_order_and_are_counted(ask):
     assert [each.completion_tokens for each in done] == [4, 6]
     assert completion_tokens(done) == 10
     assert computed_prompt_tokens(done) == 24
+
+
+def test_every_client_has_one_request_open_at_a_time():
+    engine, requests = Counting(), token_requests(IDS, [10] * 12, [4])
+    done = answered_by_threads(engine, requests, 3)
+    assert [each.prompt_tokens for each in done] == [10] * 12
+    assert engine.most_open == 3
+
+
+def test_latencies_are_percentiles_over_answers():
+    done = [
+        Completion("", (), 1, tokens, "length", Timings(first_s, total_s))
+        for tokens, first_s, total_s in ((11, 1.0, 3.0), (11, 3.0, 4.0), (1, 5.0, 5.0))
+    ]
+    assert first_token_p90_s(done) == pytest.approx(4.6)  # numpy's linear interpolation of 1, 3, 5
+    assert inter_token_p99_s(done) == pytest.approx(0.199)  # of 0.2 and 0.1; one token has no gap
+    assert inter_token_p99_s(done[2:]) == 0.0
 
 
 @pytest.mark.parametrize("ask", [answered, answered_in_turn])

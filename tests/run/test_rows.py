@@ -8,7 +8,7 @@ import pytest
 @pytest.fixture(scope="module")
 def modelled(make_long_lived):
     """One run of rows cpu and l4: loop can be modelled on l4, loss is host-only, weights are missing."""
-    project = make_long_lived("loop", "loss", "weights")
+    project = make_long_lived("loop", "loss", "weights", "too_large")
     done = project.bench("-m", "cpu or l4", budget=2.0)
     assert done.code == 0, done.out
     return done
@@ -31,6 +31,17 @@ def test_what_did_not_run_says_why_in_one_line(modelled):
     assert "git checkout -- fixtures/models" in weights["reason"]
     for reason in (cell["reason"] for cell in modelled.document["cells"]):
         assert "\n" not in reason
+
+
+def test_a_model_that_cannot_fit_on_a_row_is_a_reason(modelled):
+    cell = modelled.cell("test_too_large[l4]")
+    assert (cell["state"], cell["reason"]) == ("not run", "modelled: l4: needs 90 GiB")
+
+
+def test_a_mistake_in_a_model_fails_its_test(make_project):
+    done = make_project("too_large").bench("-m", "l4", TOY_FAIL="1")
+    assert done.code == 1
+    assert "needs 90 GiB" in done.out
 
 
 def test_the_terminal_says_first_what_is_not_measured(modelled):
