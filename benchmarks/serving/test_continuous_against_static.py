@@ -8,6 +8,8 @@ from functools import partial
 import pytest
 
 from harness import Arm, Metric, Optimization, Requires
+from harness.costmodel import checkpoints, trials
+from harness.costmodel.arms import on_cost_model
 from harness.engines.llama_cpp import LlamaCppEngine
 from harness.engines.opening import opened, transformers
 from harness.engines.transformers import TransformersSettings
@@ -49,8 +51,16 @@ def test_continuous_against_static(ab, engine):
         chosen = {"static": Padded, "continuous": Slots}[batching](parallel=PARALLEL)
         return transformers(TransformersSettings(model, chosen), on_cpu=ab.hardware.kind == "host")
 
+    def work(it):
+        return answered(it, requests)
+
     def arm(batching):
-        return Arm(lambda it: answered(it, requests), prepare=partial(opened, partial(start, batching)))
+        return Arm(work, prepare=partial(opened, partial(start, batching)))
 
     ab.arms(baseline=arm("static"), optimized=arm("continuous"))
+    ab.modelled(
+        on_cost_model(OPTIMIZATION.metrics, work, partial(checkpoints.padded, model, parallel=PARALLEL)),
+        on_cost_model(OPTIMIZATION.metrics, work, partial(checkpoints.shared, model, parallel=PARALLEL)),
+        trials.version(),
+    )
     ab.run()

@@ -9,6 +9,8 @@ from functools import partial
 import pytest
 
 from harness import Arm, Metric, Optimization, Requires
+from harness.costmodel import checkpoints, trials
+from harness.costmodel.arms import on_cost_model
 from harness.engines.opening import opened, transformers
 from harness.engines.transformers import TransformersSettings
 from harness.engines.transformers_padded import Sequential
@@ -40,9 +42,17 @@ def test_continuous_transformers(ab, batching, requests):
     on_cpu = ab.hardware.kind == "host"
     asked = token_requests(vocabulary(model), [PROMPTS[i % len(PROMPTS)] for i in range(requests)], [ANSWER])
 
+    def work(engine):
+        return answered(engine, asked)
+
     def arm(batching):
         start = partial(transformers, TransformersSettings(model, batching), on_cpu=on_cpu)
-        return Arm(lambda engine: answered(engine, asked), prepare=partial(opened, start))
+        return Arm(work, prepare=partial(opened, start))
 
     ab.arms(baseline=arm(Sequential()), optimized=arm(BATCHINGS[batching](parallel=requests)))
+    ab.modelled(
+        on_cost_model(OPTIMIZATION.metrics, work, partial(checkpoints.one_by_one, model)),
+        on_cost_model(OPTIMIZATION.metrics, work, partial(checkpoints.shared, model, parallel=requests)),
+        trials.version(),
+    )
     ab.run()

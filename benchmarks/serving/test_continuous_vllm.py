@@ -3,10 +3,13 @@
 import functools
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from harness import Arm, Metric, Optimization, Requires
+from harness.costmodel import checkpoints, trials
+from harness.costmodel.arms import on_cost_model
 from harness.engines import vllm
 from harness.engines.opening import opened
 from harness.engines.vllm_settings import settings_for_row
@@ -52,5 +55,12 @@ def test_continuous_vllm(ab, requests):
     ab.arms(
         baseline=Arm(lambda it: answered_in_turn(it, asked), prepare=engine),
         optimized=Arm(lambda it: answered(it, asked), prepare=engine),
+    )
+    ab.modelled(
+        on_cost_model(
+            OPTIMIZATION.metrics, lambda it: answered_in_turn(it, asked), partial(checkpoints.vllm, model)
+        ),
+        on_cost_model(OPTIMIZATION.metrics, lambda it: answered(it, asked), partial(checkpoints.vllm, model)),
+        trials.version(),
     )
     ab.run()

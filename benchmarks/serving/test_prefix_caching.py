@@ -8,6 +8,8 @@ from functools import partial
 import pytest
 
 from harness import Arm, Metric, Optimization, Requires
+from harness.costmodel import checkpoints, trials
+from harness.costmodel.arms import on_cost_model
 from harness.engines.llama_cpp import LlamaCppEngine
 from harness.engines.opening import opened, transformers
 from harness.engines.transformers import TransformersSettings
@@ -48,5 +50,10 @@ def test_prefix_caching(ab, engine):
     def arm(caching):
         return Arm(answered, prepare=partial(opened, partial(start, caching)))
 
+    def modelled(caching):
+        start = partial(checkpoints.shared, model, parallel=QUESTIONS, prefix_caching=caching)
+        return on_cost_model(OPTIMIZATION.metrics, lambda it: answered(it, questions(1)), start)
+
     ab.arms(baseline=arm(caching=False), optimized=arm(caching=True), each_round=fresh(questions))
+    ab.modelled(modelled(caching=False), modelled(caching=True), trials.version())
     ab.run()

@@ -9,6 +9,8 @@ from functools import partial
 import pytest
 
 from harness import Arm, Claim, Metric, Optimization, Requires
+from harness.costmodel import checkpoints, trials
+from harness.costmodel.arms import on_cost_model
 from harness.engines.opening import opened, transformers
 from harness.engines.transformers import TransformersSettings
 from harness.engines.transformers_padded import Padded, Sequential
@@ -39,9 +41,17 @@ def test_static_batching_long(ab, batch):
     on_cpu = ab.hardware.kind == "host"
     requests = token_requests(vocabulary(model), [PROMPTS[i % len(PROMPTS)] for i in range(batch)], [ANSWER])
 
+    def work(engine):
+        return answered(engine, requests)
+
     def arm(batching):
         start = partial(transformers, TransformersSettings(model, batching), on_cpu=on_cpu)
-        return Arm(lambda engine: answered(engine, requests), prepare=partial(opened, start))
+        return Arm(work, prepare=partial(opened, start))
 
     ab.arms(baseline=arm(Sequential()), optimized=arm(Padded(batch)))
+    ab.modelled(
+        on_cost_model(OPTIMIZATION.metrics, work, partial(checkpoints.one_by_one, model)),
+        on_cost_model(OPTIMIZATION.metrics, work, partial(checkpoints.padded, model, parallel=batch)),
+        trials.version(),
+    )
     ab.run()

@@ -9,6 +9,8 @@ from functools import partial
 import pytest
 
 from harness import Arm, Claim, Metric, Optimization, Requires
+from harness.costmodel import checkpoints, trials
+from harness.costmodel.arms import on_cost_model
 from harness.engines.opening import opened, transformers
 from harness.engines.transformers import TransformersSettings
 from harness.engines.transformers_padded import Sequential
@@ -39,6 +41,9 @@ def test_torch_compile(ab):
     model = ab.uses("fixtures/models/entities")
     requests = token_requests(vocabulary(model), [64], [48])
 
+    def work(engine):
+        return answered(engine, requests)
+
     def warm(settings):
         engine = opened(partial(transformers, settings, on_cpu=ab.hardware.kind == "host"))
         answered(engine, requests)
@@ -46,7 +51,12 @@ def test_torch_compile(ab):
 
     def arm(compiled):
         settings = TransformersSettings(model, Sequential(), static_cache=True, compile=compiled)
-        return Arm(lambda engine: answered(engine, requests), prepare=partial(warm, settings))
+        return Arm(work, prepare=partial(warm, settings))
 
     ab.arms(baseline=arm(compiled=False), optimized=arm(compiled=True))
+    ab.modelled(
+        on_cost_model(OPTIMIZATION.metrics, work, partial(checkpoints.one_by_one, model)),
+        on_cost_model(OPTIMIZATION.metrics, work, partial(checkpoints.compiled, model)),
+        trials.version(),
+    )
     ab.run()

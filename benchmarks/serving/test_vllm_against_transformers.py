@@ -10,6 +10,8 @@ from functools import partial
 import pytest
 
 from harness import Arm, Claim, Metric, Optimization, Requires
+from harness.costmodel import checkpoints, trials
+from harness.costmodel.arms import on_cost_model
 from harness.engines import vllm
 from harness.engines.opening import opened, transformers
 from harness.engines.transformers import TransformersSettings
@@ -51,13 +53,19 @@ def test_vllm_against_transformers(ab, requests):
         gpu_memory_utilization=0.5,
         prefix_caching=False,
     )
+
+    def work(engine):
+        return answered(engine, asked)
+
     plain = partial(transformers, TransformersSettings(model, Sequential()), on_cpu=False)
     ab.arms(
         # kept=1 ends the cell before, whose vLLM holds its share of the card
-        baseline=Arm(lambda engine: answered(engine, asked), prepare=partial(opened, plain, kept=1)),
-        optimized=Arm(
-            lambda engine: answered(engine, asked),
-            prepare=lambda: opened(lambda: closing(vllm.load(settings))),
-        ),
+        baseline=Arm(work, prepare=partial(opened, plain, kept=1)),
+        optimized=Arm(work, prepare=lambda: opened(lambda: closing(vllm.load(settings)))),
+    )
+    ab.modelled(
+        on_cost_model(OPTIMIZATION.metrics, work, partial(checkpoints.one_by_one, model)),
+        on_cost_model(OPTIMIZATION.metrics, work, partial(checkpoints.vllm, model)),
+        trials.version(),
     )
     ab.run()
