@@ -16,6 +16,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
+from harness.costmodel.constants_check import check_figures
 from harness.costmodel.devices import Device
 from harness.errors import HarnessError
 from harness.hardware.schema import closest
@@ -202,7 +203,7 @@ def constants_from_text(text: str, where: str) -> Constants:
         data = json.loads(text)
         if data.pop("schema_version") != SCHEMA_VERSION:
             raise ValueError(f"schema_version is not {SCHEMA_VERSION}")
-        return Constants(
+        found = Constants(
             families={key: FamilyConstants(**_tuples(entry)) for key, entry in data.pop("families").items()},
             classes={key: ClassConstants(**_tuples(entry)) for key, entry in data.pop("classes").items()},
             shared=SharedConstants(**data.pop("shared")),
@@ -210,6 +211,8 @@ def constants_from_text(text: str, where: str) -> Constants:
             errors={key: (float(pair[0]), float(pair[1])) for key, pair in data.pop("errors").items()},
             **data,
         )
+        check_figures(found)
+        return found
     except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
         raise HarnessError(
             f"is no set of constants ({error})",

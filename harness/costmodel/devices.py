@@ -119,7 +119,7 @@ def find_device(name: str, rows: Mapping[str, Row]) -> Device:
 def compact(name: str) -> str:
     """`NVIDIA A100-SXM4-80GB` as `a10080gb`: lower case, no vendor, socket or separators."""
     words = [word for word in re.split(r"[^a-z0-9]+", name.lower()) if word and not _FILLERS.match(word)]
-    return re.sub(r"(?<=\d)g$", "gb", "".join(words))
+    return "".join(re.sub(r"^(\d+)gi?b?$", r"\1gb", word) for word in words)
 
 
 @functools.cache

@@ -119,35 +119,48 @@ _RECIPES: Mapping[str, _Recipe] = MappingProxyType(
         ),
     }
 )
-_GROUPED = re.compile(r"(gptq|awq)_(3|4)bit(?:_g(32|64|128))?")
+_GROUPED = re.compile(
+    r"(gptq|awq)?(?:marlin)?(int|w)?([348])(?:bits?)?(?:a16)?(?:g(32|64|128)|(32|64|128)g)?"
+)
 _GROUPED_SOURCE = {"gptq": "Frantar et al. 2022, GPTQ, section 5", "awq": "Lin et al. 2023, AWQ, section 5"}
-# What the hardware matrix, published tables and other tools call them; "4bit" is bitsandbytes' there.
+# What the hardware matrix, published tables and other tools call them, without separators.
+# "4bit" and "8bit" alone are bitsandbytes' there; "w8a16" is GPTQ's.
 _SPELLINGS = {
-    "fp32": ("float32",),
-    "fp16": ("float16", "half"),
-    "bf16": ("bfloat16", "none"),
-    "fp8": ("fp8_e4m3", "float8", "e4m3"),
-    "int8": ("8bit", "w8a8", "smoothquant"),
-    "nf4": ("4bit", "bnb_4bit", "bitsandbytes", "fp4"),
-    "gptq_4bit": ("gptq", "int4", "w4a16", "marlin"),
-    "gptq_3bit": ("int3",),
-    "awq_4bit": ("awq",),
-    "q3_k_m": ("q3_k",),
-    "q4_k_m": ("q4_k",),
-    "q5_k_m": ("q5_k",),
+    "fp32": "float32 float f32 32bit",
+    "fp16": "float16 half f16 16bit w16a16",
+    "bf16": "bfloat16 none",
+    "fp8": "float8 e4m3 fp8e4m3 fp8e4m3fn float8e4m3fn fp8e5m2 float8e5m2 fp8block fp8w8a8 w8a8fp8",
+    "fp8_tensor": "fp8static fp8dynamic fp8pertensor",
+    "int8": "8bit w8a8 w8a8int8 int8w8a8 smoothquant llmint8 bnb8bit bnbint8 bitsandbytes8bit",
+    "nf4": "4bit fp4 bnb4bit bnbnf4 bnbfp4 bnb bitsandbytes bitsandbytes4bit bitsandbytesnf4 qlora",
+    "nf4_double": "nf4doublequant nf4dq",
+    "gptq_4bit": "gptq gptqmarlin marlin int4w4a16 int4gptq w4a16gptq int4weightonly",
+    "gptq_8bit": "int8w8a16 int8weightonly",
+    "awq_4bit": "awq awqmarlin int4awq w4a16awq",
+    "q3_k_m": "q3k",
+    "q4_k_m": "q4k",
+    "q5_k_m": "q5k",
 }
-_ALIASES = {spelling: name for name, spellings in _SPELLINGS.items() for spelling in spellings}
-FORMAT_NAMES = (*_RECIPES, "gptq_4bit", "gptq_3bit", "awq_4bit", "awq_3bit", *MIXES)
+FORMAT_NAMES = (*_RECIPES, "gptq_8bit", "gptq_4bit", "gptq_3bit", "awq_4bit", "awq_3bit", *MIXES)
 """Formats with their usual group of 128; `gptq_4bit_g64` names another group (32, 64, 128)."""
 
 
+def _compact(name: str) -> str:
+    """`torch.bfloat16` as `bfloat16`, `FP8 (E4M3)` as `fp8e4m3`: lower case, no separators."""
+    return re.sub(r"[^a-z0-9]+", "", name.lower()).removeprefix("torch").removeprefix("gguf")
+
+
+_BY_SPELLING = {_compact(name): name for name in FORMAT_NAMES} | {
+    spelling: name for name, spellings in _SPELLINGS.items() for spelling in spellings.split()
+}
+
+
 def weight_format(name: str, shape: ModelShape) -> WeightFormat:
-    """The format called `name` (any case, `-` or `_`) as it is for this model.
+    """The format called `name` (in any case, with any separators) as it is for this model.
 
     Raises HarnessError that lists the formats for a name that is none.
     """
-    wanted = name.strip().lower().replace("-", "_")
-    wanted = _ALIASES.get(wanted, wanted)
+    wanted = _canonical(name)
     if wanted in MIXES:
         return _gguf(wanted, shape)
     recipe = _RECIPES.get(wanted) or _grouped_recipe(wanted)
@@ -155,15 +168,26 @@ def weight_format(name: str, shape: ModelShape) -> WeightFormat:
         raise HarnessError(
             f"there is no weight format {name!r}",
             allowed=", ".join(FORMAT_NAMES),
-            next_step=closest(wanted, [*FORMAT_NAMES, *_ALIASES]) or "take one of these",
+            next_step=closest(name.strip().lower(), [*FORMAT_NAMES, *_BY_SPELLING]) or "take one of these",
         )
     bits = _mean_bits((linear, count, recipe.bits(linear)) for linear, count in _packed(shape))
     other = recipe.other_bits
     return WeightFormat(wanted, bits, other, other, other, recipe.compute, recipe.block, recipe.source)
 
 
+def _canonical(name: str) -> str:
+    """Our name of a format in whatever spelling; empty where there is none."""
+    compact = _compact(name)
+    known = _BY_SPELLING.get(compact) or _BY_SPELLING.get(compact.removesuffix("gguf"))
+    found = _GROUPED.fullmatch(compact)
+    if known or not found or not (found[1] or found[2]):
+        return known or ""
+    group = f"_g{found[4] or found[5]}" if found[4] or found[5] else ""
+    return f"{found[1] or 'gptq'}_{found[3]}bit{group}"
+
+
 def _grouped_recipe(name: str) -> _Recipe | None:
-    found = _GROUPED.fullmatch(name)
+    found = re.fullmatch(r"(gptq|awq)_([348])bit(?:_g(\d+))?", name)
     if not found:
         return None
     method, bits, group = found[1], int(found[2]), int(found[3] or GROUP)

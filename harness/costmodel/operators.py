@@ -144,19 +144,20 @@ def matmul_operator(
     """`matrix` times `tokens` rows."""
     size = float(matrix.outputs * matrix.inputs)
     touched, rows = 1.0, float(tokens)
-    if matrix.experts:
+    if matrix.experts and tokens:
         touched = experts_touched(matrix.experts, matrix.experts_per_token, tokens)
-        rows = tokens * matrix.experts_per_token / touched if tokens else 0.0
+        rows = tokens * matrix.experts_per_token / touched
     weight_bytes = (precision.weight_bits if matrix.packed else precision.head_bits) / 8.0
     activations = touched * rows * (matrix.inputs + matrix.outputs) * precision.activation_bytes
-    padded = padded_flops(rows, matrix.outputs, matrix.inputs, multiprocessors, 0.0) * touched
-    idle = padded_flops(rows, matrix.outputs, matrix.inputs, multiprocessors, wave_loss) - padded / touched
+    # The experts' products run as one, so that one wave is lost and not one per expert.
+    one = padded_flops(rows, matrix.outputs, matrix.inputs, multiprocessors, 0.0)
+    idle = padded_flops(rows, matrix.outputs, matrix.inputs, multiprocessors, wave_loss) - one
     return Operator(
         name=matrix.name,
         kind="matmul",
         repeats=matrix.repeats,
         flops=2.0 * size * rows * touched,
-        padded_flops=padded + idle,
+        padded_flops=touched * one + idle,
         bytes=touched * size * weight_bytes + activations,
         weights=touched * size if matrix.packed else 0.0,
         rows=rows,

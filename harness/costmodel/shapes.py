@@ -92,8 +92,9 @@ def shape_from_file(path: Path) -> ModelShape:
 
     Raises HarnessError where the file is missing, is no JSON object or describes no known architecture.
     """
-    file = path / "config.json" if path.is_dir() else path
+    file = path
     try:
+        file = path / "config.json" if path.is_dir() else path
         config = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise HarnessError(f"cannot be read ({error.strerror})", where=str(file)) from error

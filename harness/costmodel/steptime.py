@@ -46,7 +46,8 @@ SERVING_ENGINE = "graphs"
 class Deployment:
     """A model on devices: `tensor_parallel` GPUs split every layer, `pipeline_parallel` groups the layers.
 
-    Raises HarnessError for degrees below 1 and for tensor parallelism on a device without a link.
+    Raises HarnessError for degrees below 1, for more devices than heads or stages than layers, and for
+    several devices without a link. What an engine refuses to split besides is `memory.require_split`.
     """
 
     shape: ModelShape
@@ -57,9 +58,14 @@ class Deployment:
     head: bool = True
 
     def __post_init__(self) -> None:
-        for name, degree in (("tensor", self.tensor_parallel), ("pipeline", self.pipeline_parallel)):
-            if degree < 1:
-                raise HarnessError(f"{name} parallelism is {degree}", allowed="a whole number from 1")
+        for name, degree, most in (
+            ("tensor", self.tensor_parallel, self.shape.heads),
+            ("pipeline", self.pipeline_parallel, self.shape.layers),
+        ):
+            if not 1 <= degree <= most:
+                raise HarnessError(
+                    f"{name} parallelism is {degree}", allowed=f"1 to {most} for {self.shape.name}"
+                )
         if self.tensor_parallel * self.pipeline_parallel > 1 and not self.device.link_bytes_per_s > 0.0:
             raise HarnessError(
                 f"{self.device.name} has no link to another device",
@@ -176,8 +182,10 @@ class RooflineStepTime:
         self._by_sequences: dict[int, float] = {}
 
     def operators(self, load: StepLoad) -> list[Operator]:
-        """Every operator of the step, with its FLOPs and bytes on one device."""
+        """Every operator of the step, with its FLOPs and bytes on one device; none without tokens."""
         d = self.deployment
+        if not load.tokens:
+            return []
         attention = ops.attention_operators(d.shape, load, d.precision, d.tensor_parallel)
         return [*self._token_operators(load.tokens), *self._head_operators(load.sequences), *attention]
 

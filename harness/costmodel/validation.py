@@ -20,6 +20,7 @@ from harness.hardware.rows import Row
 class Errors:
     """Median and 90th percentile of |modelled / measured - 1| over `configurations`, as fractions.
 
+    `rows` counts the file's lines they come from: one line of a table by request has two phases.
     `within_rounding` is the part of them whose modelled time rounds to the measured one.
     """
 
@@ -45,7 +46,7 @@ class Validation:
     """One file against one set of constants.
 
     `frame` has one line per configuration (repeats: their median): gpu, phase, model, precision,
-    tensor_parallel, tokens, repeats, measured_s, modelled_s, error, basis.
+    tensor_parallel, tokens, lines, measured_s, modelled_s, error, rounds_alike, basis.
     """
 
     path: str
@@ -100,10 +101,10 @@ def validate_table(table: Table, constants: Constants, path: str = "") -> Valida
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """Repeats of one measurement: the median stands for them."""
+    """Repeats of one measurement, on these lines of the file: the median stands for them."""
 
     step: Measured
-    repeats: int
+    lines: tuple[int, ...]
 
 
 def configurations(steps: Iterable[Measured]) -> list[Configuration]:
@@ -114,8 +115,11 @@ def configurations(steps: Iterable[Measured]) -> list[Configuration]:
         key = (step.layout, step.gpu, step.phase, step.model, step.precision, step.tensor_parallel)
         groups.setdefault((*key, step.position, step.load.sequences, step.group), []).append(step)
     return [
-        Configuration(replace(steps[0], seconds=float(np.median([s.seconds for s in steps]))), len(steps))
-        for steps in groups.values()
+        Configuration(
+            step=replace(repeats[0], seconds=float(np.median([one.seconds for one in repeats]))),
+            lines=tuple(one.line for one in repeats),
+        )
+        for repeats in groups.values()
     ]
 
 
@@ -136,7 +140,7 @@ def error_frame(found: Sequence[Configuration], constants: Constants) -> pd.Data
             "precision": one.step.precision.name,
             "tensor_parallel": one.step.tensor_parallel,
             "tokens": one.step.position,
-            "repeats": one.repeats,
+            "lines": one.lines,
             "measured_s": one.step.seconds,
             "modelled_s": seconds,
             "error": abs(seconds / one.step.seconds - 1.0),
@@ -149,10 +153,10 @@ def error_frame(found: Sequence[Configuration], constants: Constants) -> pd.Data
 
 
 def errors_of(frame: pd.DataFrame) -> Errors:
-    """Errors over the lines of an `error_frame`; `rows` counts the repeats."""
+    """Errors over the configurations of an `error_frame`."""
     error = frame["error"].to_numpy(dtype=float)
     return Errors(
-        rows=int(frame["repeats"].sum()),
+        rows=len(set().union(*frame["lines"])),
         configurations=len(frame),
         median=float(np.median(error)),
         p90=float(np.quantile(error, 0.9)),

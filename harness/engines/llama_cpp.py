@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import itertools
-import os
 import queue
 import tempfile
 import threading
@@ -29,6 +28,7 @@ from harness.engines.protocol import (
     Request,
     Ticket,
 )
+from harness.engines.threads import default_threads
 from harness.errors import HarnessError
 
 Batching = Literal["continuous", "static"]
@@ -60,7 +60,7 @@ class LlamaCppEngine:
     `context_tokens` defaults to what the model was trained for, at most 4096. A step runs up to
     `batch_tokens` tokens: one of each running request, the rest prompts. `prefix_cache` keeps the keys and
     values of each sequence's last request and starts a prompt from the longest prefix held. `threads`
-    defaults to all cores.
+    defaults to `threads.default_threads`.
 
     The end token is not part of a completion. Plain text gets what the model's tokenizer adds (its beginning
     token, if any), a chat only what its template writes. A seed gives the same tokens again whatever else is
@@ -94,7 +94,7 @@ class LlamaCppEngine:
             "batch_tokens": batch_tokens,
             "admission": batching,
             "prefix_cache": prefix_cache,
-            "threads": threads or os.cpu_count() or 1,
+            "threads": threads or default_threads(self._path),
         }
         self._lock = threading.Lock()
         self._numbers = itertools.count()

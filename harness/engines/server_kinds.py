@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.engines import vllm_settings
+from harness.engines.threads import is_small
 from harness.errors import HarnessError
 from harness.hardware.nvidia_smi import query_gpus
 
@@ -30,10 +31,10 @@ class ServerSpec:
     """One server. `model` is a GGUF file for xllamacpp, else a checkpoint folder.
 
     Up to `parallel` requests run at once, each with a prompt and completion of `context` tokens together.
-    `port` 0 takes a free one, `threads` 0 leaves their number to the engine. `quantization` is done while
-    loading: int8 or nf4 (transformers), vLLM's own names (vllm). `continuous` and `prefix_cache` off are for
-    comparison, where the engine has a switch. `log` is a file for the server's output; without one it is kept
-    only when the server fails.
+    `port` 0 takes a free one, `threads` 0 is one for a small model (`threads.is_small`), else the engine's
+    choice. `quantization` is done while loading: int8 or nf4 (transformers), vLLM's own names (vllm).
+    `continuous` and `prefix_cache` off are for comparison, where the engine has a switch. `log` is a file for
+    the server's output; without one it is kept only when the server fails.
     """
 
     model: Path
@@ -60,6 +61,8 @@ class Launch:
 
 def launch(spec: ServerSpec, port: int) -> Launch:
     """How to start it on this port. HarnessError when the model is none for it, or a package is missing."""
+    if not spec.threads and is_small(spec.model):
+        spec = replace(spec, threads=1)
     started = _KINDS[spec.engine](spec, port)
     # spinning threads of OpenMP starve everything else on a shared machine
     environment = {"OMP_WAIT_POLICY": "passive", "PYTHONUNBUFFERED": "1"}

@@ -20,6 +20,7 @@ from typing import Any
 from harness.engines.gathering import until_quiet
 from harness.engines.prompt_ids import encoded, prompt_ids
 from harness.engines.protocol import Capability, EngineFailure, Forward, Request, Sampling, Ticket
+from harness.engines.threads import is_small
 from harness.engines.transformers_batching import Batch, Batching, Loaded, Statistics, Work
 from harness.engines.transformers_forward import OFFERED, forward_pass
 from harness.engines.transformers_job import Detokenizer, Job
@@ -50,7 +51,8 @@ class TransformersSettings:
     """What to load and how to run it.
 
     `device` "" is the first CUDA card, or the CPU. `attention` None takes the fastest that can run. `threads`
-    is torch's number of CPU threads, for the whole process. `compile` runs decoding through torch.compile,
+    is torch's number of CPU threads, for the whole process; None on a CPU is one for a small model
+    (`threads.is_small`), and else leaves it. `compile` runs decoding through torch.compile,
     which takes half a minute and more at the first requests and wants `static_cache`, whose shapes stay.
     """
 
@@ -111,6 +113,9 @@ class Transformers:
         self, settings: TransformersSettings, loaded: Loaded, tokenizer: Any, attention: Attention
     ) -> None:
         self._settings = settings
+        self._threads = settings.threads
+        if self._threads is None and loaded.device == "cpu" and is_small(settings.model):
+            self._threads = 1
         self._loaded = loaded
         self._tokenizer = tokenizer
         self._work = Work()
@@ -218,8 +223,8 @@ class Transformers:
     def _serve(self, batch: Batch) -> None:
         import torch
 
-        if self._settings.threads is not None:
-            torch.set_num_threads(self._settings.threads)
+        if self._threads is not None:
+            torch.set_num_threads(self._threads)
         ended = EngineFailure("the engine was closed")
         try:
             with torch.inference_mode():

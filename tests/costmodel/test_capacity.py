@@ -180,8 +180,9 @@ def test_a_model_that_does_not_fit_says_by_how_much() -> None:
     assert capacity(shape, weights, replace(H100, memory_bytes=enough)).max_concurrency >= 1.0
     too_few = int((ceil(79 * GIB * 0.9) + found.missing_bytes - 1) / 0.9)
     assert not capacity(shape, weights, replace(H100, memory_bytes=too_few)).fits
-    assert "does not fit" in explain(found)
-    assert "GiB per device are missing" in explain(found)
+    assert f"does not fit: {found.missing_bytes / GIB:.2f} GiB per device are missing" in explain(found)
+    assert f"weights {found.weight_bytes / GIB:.2f} GiB" in explain(found)
+    assert "overhead 0.50 GiB" in explain(found)
 
 
 def test_a_request_that_is_too_long_says_what_would_fit() -> None:

@@ -1,6 +1,7 @@
 """The committed constants: what they claim, how they travel, and what stands in for a GPU nobody measured."""
 
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,6 +40,7 @@ def test_the_text_round_trips_and_is_what_is_committed():
 @settings(max_examples=20, deadline=None)
 @given(factor=st.floats(0.5, 2.0).filter(lambda f: abs(f - 1.0) > 1e-6))
 def test_any_other_figure_is_another_version(factor):
+    assert re.fullmatch("roofline-[0-9a-f]{12}", SHIPPED.version)
     other = replace(SHIPPED, shared=replace(SHIPPED.shared, kernel_s=SHIPPED.shared.kernel_s * factor))
     assert other.version != SHIPPED.version
 
@@ -119,3 +121,27 @@ def test_constants_from_a_file(tmp_path):
     assert load_constants(path) == SHIPPED
     with pytest.raises(HarnessError, match="cannot be read"):
         load_constants(tmp_path / "none.json")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"bandwidth": 0.805', '"bandwidth": 0'), ('"bandwidth": 0.805', '"bandwidth": 1.2'),
+        ('"bandwidth": 0.805', '"bandwidth": "0.8"'), ('"compute": 0.8562', '"compute": NaN'),
+        ('"passes": 12.45', '"passes": -1'), ('"kernel_s": 4e-06', '"kernel_s": Infinity'),
+        ('"l4": 1075.0', '"l4": 0'), ('"Hopper": 1.45', '"Hopper": 0'), ('"nvlink": 1e-05', '"other": 1e-05'),
+        ('"Turing": 403600000000.0', '"Turing": -1.0'), ('"all_reduce": 0.425', '"all_reduce": null'),
+    ],
+)  # fmt: skip
+def test_a_figure_that_no_step_time_can_be_computed_with_is_one_error(old, new):
+    text = constants_text(SHIPPED)
+    assert text.count(old) == 1
+    with pytest.raises(HarnessError, match=r"mine\.json: is no set of constants"):
+        constants_from_text(text.replace(old, new), "mine.json")
+
+
+@pytest.mark.parametrize("name", ["families", "classes"])
+def test_a_set_without_families_or_classes_is_one_error(name):
+    text = constants_text(replace(SHIPPED, **{name: {}}))
+    with pytest.raises(HarnessError, match="no family or no class"):
+        constants_from_text(text, "mine.json")

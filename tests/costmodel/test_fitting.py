@@ -1,5 +1,7 @@
 """The fit: finds constants that made the data, is deterministic, and makes the committed file anew."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -67,7 +69,7 @@ def test_the_fit_finds_the_constants_that_made_the_data():
     for name, group in SHIPPED.classes.items():
         assert found.classes[name].compute == pytest.approx(group.compute, rel=0.03)
     steps = made_up(SHIPPED)
-    frame = error_frame([Configuration(one, 1) for one in steps], found)
+    frame = error_frame([Configuration(one, (0,)) for one in steps], found)
     assert frame["error"].max() < 0.05
     assert frame["error"].median() < 0.01
 
@@ -116,13 +118,25 @@ def test_layer_times_alone_leave_the_engine_at_published_values():
     assert set(found.families) == {"Ada Lovelace GDDR", "Ampere HBM", "Turing GDDR"}
 
 
+def test_without_scipy_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "scipy.optimize", None)
+    with pytest.raises(HarnessError, match=r"needs scipy.*make install EXTRA=detection"):
+        fit(made_up(SHIPPED))
+
+
+def test_only_a_fit_needs_scipy():
+    """In a process of its own: other tests may have imported it here."""
+    code = "import sys; sys.modules['scipy'] = None; import harness.costmodel.heldout"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, timeout=60)
+
+
 def test_nothing_to_fit_is_one_error():
     with pytest.raises(HarnessError, match="no measured step"):
         fit([])
 
 
 def test_ranges_are_contiguous_and_cover_every_group():
-    found = [Configuration(one, 1) for one in made_up(SHIPPED)]
+    found = [Configuration(one, (0,)) for one in made_up(SHIPPED)]
     parts = range_of(found)
     assert set(parts) == {0, 1, 2, 3}
     order = [

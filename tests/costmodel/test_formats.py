@@ -164,20 +164,41 @@ def test_tied_embeddings_have_the_heads_type() -> None:
     assert (untied.embedding_bits, untied.head_bits) == (4.5, 6.5625)
 
 
-def test_names_in_other_spellings() -> None:
-    for spelling, name in (
-        ("Q4_K_M", "q4_k_m"),
-        ("Q4_K", "q4_k_m"),
-        ("bfloat16", "bf16"),
-        ("AWQ", "awq_4bit"),
-    ):
-        assert weight_format(spelling, LLAMA_8B) == weight_format(name, LLAMA_8B)
-    assert (
-        weight_format("gptq-4bit-g128", LLAMA_8B).linear_bits == weight_format("gptq", LLAMA_8B).linear_bits
-    )
+@pytest.mark.parametrize(
+    ("name", "spellings"),
+    [
+        ("fp32", "float32 F32 torch.float32"),
+        ("fp16", "FP16 float16 half f16 torch.float16 16bit"),
+        ("bf16", "BF16 bfloat16 torch.bfloat16 none"),
+        ("fp8", "FP8 fp8_e4m3 fp8-e5m2 FP8(E4M3) float8_e4m3fn fp8_w8a8 w8a8_fp8"),
+        ("fp8_tensor", "fp8-dynamic FP8_TENSOR"),
+        ("int8", "INT8 8bit 8-bit w8a8 W8A8-INT8 int8_w8a8 llm.int8 smoothquant bnb_8bit"),
+        ("nf4", "NF4 4bit 4-bit bnb-4bit bnb_nf4 bitsandbytes fp4"),
+        ("nf4_double", "nf4-double NF4_double_quant"),
+        ("gptq_4bit", "GPTQ int4 INT4 w4a16 gptq-int4 gptq_4 gptq_marlin GPTQ-W4A16"),
+        ("gptq_8bit", "w8a16 gptq_int8 int8_w8a16"),
+        ("gptq_4bit_g32", "gptq-4bit-32g W4A16_g32 int4-g32"),
+        ("awq_4bit", "AWQ awq-int4 AWQ_4bit awq_marlin W4A16_AWQ"),
+        ("awq_4bit_g64", "awq-4bit-g64 AWQ_INT4_G64"),
+        ("q4_k_m", "Q4_K_M Q4_K q4-k-m gguf_q4_k_m Q4_K_M.gguf"),
+        ("q8_0", "Q8_0 q8-0"),
+    ],
+)
+def test_names_in_other_spellings(name: str, spellings: str) -> None:
+    for spelling in spellings.split():
+        assert weight_format(spelling, LLAMA_8B) == weight_format(name, LLAMA_8B), spelling
 
 
-@pytest.mark.parametrize("name", ["q4_k_x", "gptq_5bit", "gptq_4bit_g7", ""])
+def test_eight_bits_of_gptq_are_unpacked_and_have_a_scale_and_a_zero_per_group() -> None:
+    found = weight_format("gptq_8bit", LLAMA_8B)
+    assert found.linear_bits == pytest.approx(8.0 + 24 / 128)
+    assert found.compute == "fp16"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["q4_k_x", "gptq_5bit", "gptq_4bit_g7", "int5", "mxfp4", "iq4_xs", "tf32", "auto", "4", "-", ""],
+)
 def test_an_unknown_format_is_refused_with_the_list(name: str) -> None:
     with pytest.raises(HarnessError, match="no weight format") as caught:
         weight_format(name, LLAMA_8B)

@@ -126,6 +126,21 @@ def test_activations_by_hand() -> None:
     assert activation_bytes(wide, 8192, 1, 8) == 8192 * 2 * (2 * 8192 + 8192 + 3584)
 
 
+def test_activations_of_attention_where_the_mlp_is_narrow() -> None:
+    narrow = replace(SHAPES["llama-2-70b"], intermediate=64, vocabulary=64)
+    queries, keys = 64 * 128, 8 * 128
+    workspace = 50 * 64 * (128 + 1) * 4
+    inside = 1000 * 2 * (2 * queries + 2 * keys) + workspace
+    assert activation_bytes(narrow, 1000, 50) == 2 * 1000 * 8192 * 2 + inside
+    # On 8 devices the projection's whole hidden state outweighs an eighth of the heads.
+    assert activation_bytes(narrow, 1000, 1, 8) == 1000 * 2 * (2 * 8192 + queries // 8 + 8192)
+
+
+def test_a_wide_shared_expert_outweighs_the_routed_ones() -> None:
+    shape = replace(SHAPES["qwen3-30b-a3b"], shared_expert_intermediate=40_000)
+    assert activation_bytes(shape, 100, 1) == 100 * 2 * (2 * 2048 + 3 * 40_000 + 2048)
+
+
 def test_experts_hold_activations_for_each_chosen_expert() -> None:
     shape, tokens = SHAPES["qwen3-30b-a3b"], 4096
     routed = 8 * (2048 + 768) * 2 + 128 * 4 + 2048 * 2

@@ -172,7 +172,13 @@ def test_kv_bytes_of_a_known_model():
     [
         ("llama-2-70b", 69.0), ("llama-30b", 32.5), ("llama-3-8b", 8.0), ("mistral-7b", 7.2),
         ("mixtral-8x7b", 46.7), ("qwen2.5-7b", 7.6), ("qwen3-30b-a3b", 30.5), ("bloom-176b", 176.0),
-        ("opt-66b", 66.0), ("gemma-2-9b", 9.2), ("phi-4", 14.7), ("qwen2.5-0.5b", 0.49),
+        ("opt-66b", 66.0), ("gemma-2-9b", 9.2), ("phi-4", 14.7), ("qwen2.5-0.5b", 0.49), ("opt-1.3b", 1.3),
+        ("gemma-7b", 8.5), ("gemma-2b", 2.5), ("gemma-3-27b", 27.0), ("falcon-7b", 7.2),
+        ("falcon-180b", 180.0),
+        ("phi-2", 2.78), ("phi-3-medium", 14.0), ("phi-4-mini", 3.8), ("dbrx", 132.0), ("gpt-neox-20b", 20.6),
+        ("gpt-j-6b", 6.05), ("mpt-30b", 30.0), ("command-r-plus", 104.0), ("mistral-large", 123.0),
+        ("mistral-nemo", 12.2), ("internlm2-20b", 19.9), ("glm-4-9b", 9.4), ("deepseek-llm-67b", 67.4),
+        ("starcoder2-15b", 16.0), ("baichuan2-13b", 13.9), ("qwen1.5-72b", 72.3), ("tinyllama-1.1b", 1.1),
     ],
 )  # fmt: skip
 def test_known_shapes_have_the_published_number_of_parameters(name, billions):
@@ -182,3 +188,37 @@ def test_known_shapes_have_the_published_number_of_parameters(name, billions):
     total = layers + head.outputs * head.inputs * (1 if shape.tied else 2)
     assert total / 1e9 == pytest.approx(billions, rel=0.02)
     assert not math.isnan(total)
+
+
+def test_loads_by_hand():
+    assert decode_load(3, 100) == StepLoad(0, 0, 0, 0, 3, 100)
+    assert prefill_load(4, 2, context_before=3) == StepLoad(8, 2 * (4 * 3 + 10), 14, 2, 0, 0)
+    assert decode_load(3, 100).with_chunk(4, 3).with_chunk(2) == StepLoad(6, 25, 9, 2, 3, 100)
+
+
+def test_the_elementwise_inner_state_is_that_of_the_chosen_experts_and_splits():
+    dense, sparse = (ops.elementwise_operator(shape, 10, 1, 1.0, 0.0).bytes for shape in (TINY, TINY_EXPERTS))
+    assert dense - sparse == 10 * 3 * (20 - (2 * 6 + 5)) * 2
+    plain = ops.elementwise_operator(replace(TINY, gated=False), 10, 1, 1.0, 0.0).bytes
+    assert dense - plain == 10 * 20 * 2
+    split = ops.elementwise_operator(TINY, 10, 2, 1.0, 0.0)
+    assert dense - split.bytes == 10 * (2 * (4 + 2 * 2) * 2 + 3 * 20) / 2 * 2
+    assert (split.flops, split.padded_flops) == (0.0, 0.0)
+    half_cached = ops.elementwise_operator(TINY, 10, 1, 1.0, 10 * 8 * 2 / 2)
+    assert half_cached.bytes == pytest.approx(dense * (1.0 + ops.CACHED_COST) / 2.0)
+
+
+def test_tensor_parallelism_splits_every_expert_and_copies_the_router():
+    whole, split = (
+        {m.name: (m.outputs, m.inputs) for m in ops.layer_matmuls(replace(TINY_EXPERTS, dense_layers=0), n)}
+        for n in (1, 2)
+    )
+    assert split["experts up"] == (whole["experts up"][0] // 2, 8)
+    assert split["experts down"] == (8, 3)
+    assert (split["shared expert up"], split["shared expert down"]) == ((6, 8), (8, 3))
+    assert split["router"] == whole["router"] == (4, 8)
+
+
+def test_a_product_of_no_rows_with_experts_reads_no_activations():
+    up = next(m for m in ops.layer_matmuls(TINY_EXPERTS, 1) if m.name == "experts up")
+    assert ops.matmul_operator(up, 0, FP16, 8, 0.5).flops == 0.0

@@ -158,6 +158,11 @@ def test_model_type_where_no_architecture_is_named() -> None:
     [
         ({"architectures": ["MambaForCausalLM"]}, ("architectures", "MambaForCausalLM", "Gemma2ForCausalLM")),
         ({"architectures": None}, ("model_type", "LlamaForCausalLM")),
+        ({"architectures": []}, ("model_type", "LlamaForCausalLM")),
+        (
+            {"architectures": ["Gemma2ForCausalLM"], "num_key_value_heads": 4, "sliding_window_pattern": 0},
+            ("sliding_window_pattern", "is 0", "from 1"),
+        ),
         ({"hidden_size": None}, ("hidden_size", "missing", "whole number")),
         ({"num_hidden_layers": 0}, ("num_hidden_layers", "is 0", "from 1")),
         ({"vocab_size": -5}, ("vocab_size", "-5")),

@@ -62,8 +62,14 @@ def requests_of(
     are not whole numbers from 1, a shared prefix longer than the prompt.
     """
     arrived = np.asarray(arrived_s, dtype=np.float64).reshape(-1)
-    shape = np.broadcast_shapes(arrived.shape, np.shape(prompt_tokens), np.shape(output_tokens))
-    if len(shape) != 1 or shape[0] == 0:
+    columns = (arrived_s, prompt_tokens, output_tokens, prefix_group, prefix_tokens)
+    lengths = {np.size(column) for column in columns if column is not None} - {1}
+    if len(lengths) > 1:
+        raise HarnessError(
+            f"has columns of {', '.join(map(str, sorted(lengths)))} rows", where=where, allowed="one length"
+        )
+    shape = (lengths.pop() if lengths else 1,)
+    if not shape[0]:
         raise HarnessError("there is no request", where=where, allowed="columns of one length, from 1")
     arrived = np.ascontiguousarray(np.broadcast_to(arrived, shape))
     _refuse(~np.isfinite(arrived) | (arrived < 0.0), "arrives at", arrived, where, "seconds from 0")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import pandas as pd
@@ -23,8 +24,11 @@ def read_trace(path: Path) -> Requests:
     HarnessError for a file that is no such table, or a bad row, counted from 0 below the header.
     """
     try:
-        table = pd.read_csv(path)
-    except (OSError, ValueError) as wrong:
+        with warnings.catch_warnings():
+            # Rows longer than the header; without `index_col` pandas would shift their columns.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            table = pd.read_csv(path, index_col=False)
+    except (OSError, ValueError, pd.errors.ParserWarning) as wrong:
         raise HarnessError(f"cannot read the trace: {wrong}", where=str(path)) from wrong
     columns = {}
     for ours, names in COLUMNS.items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import replace
@@ -92,10 +91,8 @@ def _llama_cpp(model: Path, precision: str, batching: Batching, parallel: int) -
 
 
 def _xllamacpp(model: Path, parallel: int) -> AbstractContextManager[Engine]:
-    # all cores, as llama-cpp-python takes them
-    threads = os.cpu_count() or 1
     file = quantize(model, "F16")
-    return served(ServerSpec(file, parallel=parallel, context=CONTEXT, prefix_cache=False, threads=threads))
+    return served(ServerSpec(file, parallel=parallel, context=CONTEXT, prefix_cache=False))
 
 
 @contextmanager

@@ -37,6 +37,8 @@ def test_a_prefix_without_a_group_is_nobodys():
         ({"prefix_group": [0, -2, 0]}, "row 1 has as prefix group -2"),
         ({"prefix_tokens": [0, 0, 6]}, "row 2 has a prompt shorter than its shared prefix of 6"),
         ({"arrived_s": [], "prompt_tokens": 1, "output_tokens": 1}, "there is no request"),
+        ({"prompt_tokens": [5, 5]}, "has columns of 2, 3 rows"),
+        ({"prefix_group": [0, 0, 0, 0]}, "has columns of 3, 4 rows"),
     ],
 )
 def test_a_bad_row_is_named(change, message):

@@ -39,6 +39,8 @@ def test_the_columns_of_the_peer(written):
         ("arrived_s,prompt_tokens,output_tokens\n1,1,1\n0,1,1\n", "row 1 arrives before"),
         ("arrived_s,prompt_tokens,output_tokens\n", "there is no request"),
         ("", "cannot read the trace"),
+        ("arrived_s,prompt_tokens,output_tokens\n0,1,1,9\n1,2,3,9\n", "cannot read the trace"),
+        ("arrived_s,prompt_tokens,output_tokens\n0,1,1\n1,2,3,9\n", "cannot read the trace"),
     ],
 )
 def test_a_bad_file_is_named(written, text, message):
