@@ -21,6 +21,7 @@ from harness.engines.gathering import until_quiet
 from harness.engines.prompt_ids import encoded, prompt_ids
 from harness.engines.protocol import Capability, EngineFailure, Forward, Request, Sampling, Ticket
 from harness.engines.threads import is_small
+from harness.engines.transformers_attention import use_grouped_heads
 from harness.engines.transformers_batching import Batch, Batching, Loaded, Statistics, Work
 from harness.engines.transformers_forward import OFFERED, forward_pass
 from harness.engines.transformers_job import Detokenizer, Job
@@ -37,6 +38,7 @@ from harness.engines.transformers_loading import (
     load_tokenizer,
     package,
 )
+from harness.engines.transformers_paged import Paged
 from harness.engines.transformers_slots import Slots
 from harness.errors import HarnessError
 
@@ -90,6 +92,8 @@ def load(settings: TransformersSettings) -> Transformers:
     attention = choose_attention(settings.attention, card_of(device), dtype, settings.batching.makes_masks)
     log.info("attention: %s (%s)", attention.name, attention.reason)
     model = load_model(settings.model, device, settings.precision, settings.quantization, attention.name)
+    if device == "cpu" and attention.name == "sdpa" and not isinstance(settings.batching, Paged):
+        use_grouped_heads(model)  # pages have an attention of their own
     tokenizer = load_tokenizer(settings.model)
     config = model.config.get_text_config()
     loaded = Loaded(

@@ -29,6 +29,7 @@ from harness.engines.protocol import (
     stream,
 )
 from harness.engines.transformers import Transformers, TransformersSettings, load
+from harness.engines.transformers_attention import NAME
 from harness.engines.transformers_batching import Batching, Loaded, Work
 from harness.engines.transformers_job import Detokenizer, Job, choose
 from harness.engines.transformers_loading import Card, choose_attention, save_quantized
@@ -704,3 +705,8 @@ def test_a_time_out_in_the_queue(tiny_model: Path) -> None:
     assert late.token_ids == ()
     assert time.monotonic() - began < 5
     engine.close()
+
+
+def test_heads_are_grouped_where_the_engine_decodes_itself(engines):
+    running = {name: engine._loaded.model.config._attn_implementation for name, engine in engines.items()}
+    assert {name for name, attention in running.items() if attention == NAME} == {*BATCHINGS} - {"paged"}
