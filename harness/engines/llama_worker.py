@@ -220,6 +220,7 @@ def _open(settings: Line, log: Log, output: Output) -> tuple[Desk, Scheduler, Co
         context_tokens=context_tokens,
         batch_tokens=batch_tokens,
         threads=settings["threads"],
+        shares_prefixes=prefix_cache,
     )
     scheduler = Scheduler(
         context,
