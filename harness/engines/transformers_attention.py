@@ -37,7 +37,7 @@ def use_grouped_heads(model: Any) -> None:
 
 
 def _grouped(query: Any, key: Any, value: Any, mask: Any, shared: int, scaling: float | None) -> Any:
-    """[rows, 1, heads, width] from query [rows, heads, 1, width], keys and values [rows, groups, T, width]."""
+    """[rows, 1, heads, width] from query [rows, heads, 1, width], key and value [rows, groups, T, width]."""
     import torch
 
     rows, heads, _, width = query.shape
