@@ -124,6 +124,12 @@ def _parser(asked: str) -> argparse.ArgumentParser:
 
         add_models_options(models)
 
+    predict = commands.add_parser("predict", help="what an engine would do on any row, by the cost model")
+    if asked == "predict":
+        from harness.predict.command import add_options as add_predict_options
+
+        add_predict_options(predict, _project() / MATRIX_FILE)
+
     for command in (report, compare):
         command.add_argument(
             "--report-dir", type=Path, default=_project() / "reports", metavar="DIR",

@@ -22,6 +22,7 @@ ROOMS = {
     "costmodel": {"errors", "measure", "hardware", "engines.protocol"},
     "models": {"errors", "measure", "hardware", "engines", "render"},
     **dict.fromkeys(SYSTEMS, BELOW_SYSTEMS),
+    "predict": BELOW_SYSTEMS,
 }
 # the modules on top, each may import those before it and every room but the systems
 TOP = (

@@ -120,8 +120,10 @@ def rules_of(serving: Serving) -> SchedulerRules:
 
 
 def usable_blocks(serving: Serving) -> int:
-    """Blocks that requests may hold: all but the engine's own null block.
+    """Blocks that requests may hold, counted for whole sequences: all but the engine's own null block.
 
+    A model that mixes full and sliding layers holds blocks of several kinds; as many whole sequences are
+    counted as its concurrency allows.
     HarnessError (exit 3) where the model does not fit, or not one request of max_model_len tokens.
     """
     found = capacity_of(serving)
@@ -132,7 +134,7 @@ def usable_blocks(serving: Serving) -> int:
             next_step="take fewer bits per weight, a shorter max_model_len or more GPUs",
             exit_code=EXIT_INFEASIBLE,
         )
-    return found.blocks - 1
+    return max(1, found.tokens // found.block_tokens - 1)
 
 
 def serve(
