@@ -25,8 +25,10 @@ Kind = Literal["matmul", "attention", "elementwise", "all_reduce", "transfer"]
 
 TILE = 128
 """Rows and columns of the output tile that large matrix products are cut into (CUTLASS, cuBLAS)."""
-SMALL_TILES = (16, 64)
-"""Rows of the tiles for few tokens; the data steps at these and at every multiple of 128."""
+SMALL_TILES = (16, 32, 64)
+"""Rows of the tiles for few tokens; the data steps at 16, 64 and at every multiple of 128."""
+SPLIT_INPUTS = 512
+"""Inputs that a part of a split product keeps at least: assumed, the data do not tell 256 from 1,024."""
 
 
 CACHED_COST = 1.0 / 3.0
@@ -70,7 +72,7 @@ class Operator:
 
 
 def tile_rows(rows: float) -> int:
-    """Rows that the tiles of a product with `rows` rows cover: 16, 64 or a multiple of 128."""
+    """Rows that the tiles of a product with `rows` rows cover: 16, 32, 64 or a multiple of 128."""
     for tile in SMALL_TILES:
         if rows <= tile:
             return tile
@@ -80,13 +82,15 @@ def tile_rows(rows: float) -> int:
 def padded_flops(rows: float, outputs: int, inputs: int, multiprocessors: int, wave_loss: float) -> float:
     """FLOPs of the tiles, and of the `wave_loss` of a wave in which multiprocessors wait for the last ones.
 
-    A product of few tiles leaves most multiprocessors idle (NVIDIA, Matrix Multiplication Background User's
-    Guide, tile and wave quantization). The last wave is on average half empty; split-K products lose less.
+    The last wave of tiles is on average half empty (NVIDIA, Matrix Multiplication Background User's Guide,
+    tile and wave quantization). A product of fewer tiles than multiprocessors is split along its inputs
+    (split-K), so that its waves are shorter.
     """
     covered = tile_rows(rows)
     height = min(covered, TILE)
     tiles = covered // height * math.ceil(outputs / TILE)
-    return 2.0 * height * TILE * inputs * (tiles + wave_loss * multiprocessors)
+    parts = max(1, min(inputs // SPLIT_INPUTS, multiprocessors // tiles))
+    return 2.0 * height * TILE * inputs * (tiles + wave_loss * multiprocessors / parts)
 
 
 def experts_touched(experts: int, per_token: int, tokens: int) -> float:

@@ -117,7 +117,7 @@ def test_elementwise_traffic_comes_from_the_cache_while_it_fits():
     assert ops.elementwise_operator(TINY, 0, 1, 1.0, 0.0).bytes == 0.0
 
 
-@pytest.mark.parametrize(("rows", "covered"), [(1, 16), (16, 16), (17, 64), (64, 64), (65, 128), (129, 256)])
+@pytest.mark.parametrize(("rows", "covered"), [(1, 16), (16, 16), (17, 32), (33, 64), (64, 64), (65, 128), (129, 256)])
 def test_tiles_cover_whole_rows(rows, covered):
     assert ops.tile_rows(rows) == covered
 
@@ -125,6 +125,11 @@ def test_tiles_cover_whole_rows(rows, covered):
 def test_a_large_product_loses_half_a_wave():
     tiles = 4 * 2
     assert ops.padded_flops(512, 256, 64, 10, 0.5) == 2 * 128 * 128 * 64 * (tiles + 5)
+
+
+def test_a_product_of_few_tiles_is_split_along_its_inputs():
+    """2 tiles on 80 multiprocessors: in 4 parts, since each keeps 512 of 2,048 inputs."""
+    assert ops.padded_flops(16, 256, 2048, 80, 0.5) == 2 * 16 * 128 * 2048 * (2 + 40 / 4)
 
 
 @settings(deadline=None)
