@@ -66,8 +66,8 @@ def harness_problems(words: list[str]) -> Iterator[str]:
     if not words or words[0].startswith("-"):
         yield from unknown_options(words, output_of(str(HARNESS), "--help"))
         return
-    # `harness models` has subcommands of its own
-    command = words[: 2 if words[0] == "models" else 1]
+    # these have subcommands of their own
+    command = words[: 2 if words[0] in ("models", "predict") else 1]
     try:
         text = output_of(str(HARNESS), *command, "--help")
     except AssertionError:
