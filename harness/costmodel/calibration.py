@@ -127,15 +127,11 @@ def calibrate(runs: Sequence[Run], *, model: str, engine: str, row: str, batch_t
     """Fit the step time to `runs` by least squares on log errors (soft L1 beyond 5 %), all times from 0.
 
     Deterministic. HarnessError for runs that cannot tell the times apart: fewer than two concurrencies, or
-    three prompt lengths, or none with more than one output token; and without scipy.
+    three prompt lengths, or none with more than one output token.
     """
     _require_enough(runs)
-    try:
-        from scipy.optimize import least_squares
-    except ModuleNotFoundError:
-        raise HarnessError(
-            "scipy is not installed", where="calibration", next_step="make install EXTRA=detection"
-        ) from None
+    from scipy.optimize import least_squares  # half a second that reading a calibration does not need
+
     target = np.log([value for run in runs for value in _observed(run)])
     weight = np.array([1.0 / math.sqrt(len(_observed(run))) for run in runs for _ in _observed(run)])
     names = [one.name for one in fields(CalibratedStepTime)]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,10 +91,10 @@ def fit(steps: Sequence[Measured], provenance: Mapping[str, str] | None = None) 
     """Constants that fit `steps`, each (GPU, phase) with the same weight; `errors` is left empty.
 
     An error inside the rounding of a measured time counts as none. Loss: soft L1 beyond 5 %. A weak pull
-    towards published values decides what the data do not. Raises HarnessError without any step, or without
-    scipy, which only this function needs.
+    towards published values decides what the data do not. Raises HarnessError without any step.
     """
-    least_squares = _least_squares()
+    from scipy.optimize import least_squares  # half a second that validating does not need
+
     if not steps:
         raise HarnessError("there is no measured step to fit", next_step="give a table with at least one row")
     problem = _Problem(steps)
@@ -109,16 +108,6 @@ def fit(steps: Sequence[Measured], provenance: Mapping[str, str] | None = None) 
     found = least_squares(residuals, start, bounds=(-np.inf, highest), loss="soft_l1", f_scale=_LOSS_SCALE)
     values = [_rounded(value) for value in np.exp(found.x)]
     return problem.constants(dict(zip(problem.names, values, strict=True)), dict(provenance or {}))
-
-
-def _least_squares() -> Callable[..., Any]:
-    try:
-        from scipy.optimize import least_squares
-    except ImportError as error:
-        raise HarnessError(
-            "needs scipy, which is not installed", where="fit", next_step="make install EXTRA=detection"
-        ) from error
-    return least_squares  # type: ignore[no-any-return]
 
 
 def _rounded(value: float) -> float:

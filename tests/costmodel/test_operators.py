@@ -117,7 +117,9 @@ def test_elementwise_traffic_comes_from_the_cache_while_it_fits():
     assert ops.elementwise_operator(TINY, 0, 1, 1.0, 0.0).bytes == 0.0
 
 
-@pytest.mark.parametrize(("rows", "covered"), [(1, 16), (16, 16), (17, 32), (33, 64), (64, 64), (65, 128), (129, 256)])
+@pytest.mark.parametrize(
+    ("rows", "covered"), [(1, 16), (16, 16), (17, 32), (33, 64), (64, 64), (65, 128), (129, 256)]
+)
 def test_tiles_cover_whole_rows(rows, covered):
     assert ops.tile_rows(rows) == covered
 
