@@ -9,6 +9,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SYSTEMS = {"prompts", "detection", "extraction", "placement"}
+# what a command alone is made of, on top of a room below the systems
+COMMANDS = {"predict"}
 BELOW_SYSTEMS = {"errors", "measure", "hardware", "engines", "models", "costmodel", "render"}
 
 # room -> what else of ours it may import; a longer name narrows it to that module
@@ -21,15 +23,15 @@ ROOMS = {
     "engines": {"errors", "measure", "hardware"},
     "costmodel": {"errors", "measure", "hardware", "engines.protocol"},
     "models": {"errors", "measure", "hardware", "engines", "render"},
-    **dict.fromkeys(SYSTEMS, BELOW_SYSTEMS),
-    "predict": BELOW_SYSTEMS,
+    **dict.fromkeys(SYSTEMS | COMMANDS, BELOW_SYSTEMS),
 }
-# the modules on top, each may import those before it and every room but the systems
+# the modules on top, each may import those before it and every room but the systems and commands
 TOP = (
     "provenance", "options", "pair", "cells", "worker", "against", "plain", "explain", "doctor", "selftest",
     "session", "judging", "finish", "plugin", "cli",
 )  # fmt: skip
-MAY_IMPORT_SYSTEMS = {"cli"}
+ONLY_ON_TOP = SYSTEMS | COMMANDS
+MAY_IMPORT_THOSE = {"cli"}
 MAY_IMPORT_PYTEST = {"plugin"}
 NO_ROOM_FOR_FILES = {
     "pathlib",
@@ -115,7 +117,7 @@ def _may(room: str, target: str) -> bool:
     if room in ROOMS:
         return other == room or bool({other, target} & ROOMS[room])
     if other in ROOMS:
-        return other not in SYSTEMS or room in MAY_IMPORT_SYSTEMS
+        return other not in ONLY_ON_TOP or room in MAY_IMPORT_THOSE
     return other in TOP[: TOP.index(room)]
 
 
@@ -163,11 +165,16 @@ def tree(tmp_path):
         ("harness/engines/llama.py", "from harness.costmodel import roofline"),
         ("harness/session.py", "from harness.placement import read_problem"),
         ("harness/session.py", "from harness.plugin import MATRIX_FILE"),
+        ("harness/session.py", "from harness.predict import serving"),
+        ("harness/placement/plan.py", "from harness.predict.prediction import predict"),
+        ("harness/predict/load.py", "from harness.placement import read_problem"),
+        ("harness/predict/load.py", "from harness.results import resolve_run"),
         ("harness/cli.py", "import pytest"),
         ("harness/cells.py", "from harness.finish import finish"),
         ("harness/errors.py", "from harness.measure.spec import Metric"),
         ("harness/helpers.py", "import math"),
         ("benchmarks/placement/test_segment_sizes.py", "from harness.results import resolve_run"),
+        ("benchmarks/placement/test_segment_sizes.py", "from harness.predict.prediction import predict"),
     ],
 )
 def test_a_planted_import_is_found(tree, file, line):

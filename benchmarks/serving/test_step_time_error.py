@@ -10,7 +10,6 @@ import pytest
 
 from harness import Metric, Optimization, Requires
 from harness.costmodel.error_trials import FILES, data_sheet_errors, left_out_errors, read_data
-from harness.hardware import load_matrix
 
 NAMES = ("decode_error_median", "decode_error_p90", "prefill_error_median", "prefill_error_p90")
 
@@ -28,9 +27,9 @@ def test_step_time_error(ab, request):
     data = root.parent / "shared" / "data" / "measured"
     if not all((data / name).is_file() for name in FILES):
         pytest.skip("the measured step times are not beside this checkout")
-    rows = load_matrix(root / "hardware_matrix.toml").rows
+    matrix = root / "hardware_matrix.toml"
     ab.arms(
-        baseline=lambda: data_sheet_errors(read_data(data, rows)),
-        optimized=lambda: left_out_errors(read_data(data, rows)),
+        baseline=lambda: data_sheet_errors(read_data(data, matrix)),
+        optimized=lambda: left_out_errors(read_data(data, matrix)),
     )
     ab.run()

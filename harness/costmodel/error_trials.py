@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,13 +10,14 @@ import pandas as pd
 from harness.costmodel.constants import load_constants
 from harness.costmodel.heldout import measured_configurations, splits
 from harness.costmodel.validation import Configuration, error_frame
-from harness.hardware.rows import Row
+from harness.hardware import load_matrix
 
 FILES = ("layer_times.csv", "request_times.csv")
 
 
-def read_data(folder: Path, rows: Mapping[str, Row]) -> list[Configuration]:
-    """Every measured configuration of the two published tables; HarnessError for a bad file."""
+def read_data(folder: Path, matrix: Path) -> list[Configuration]:
+    """Every measured configuration of the two published tables; HarnessError for a bad file or matrix."""
+    rows = load_matrix(matrix).rows
     return [one for name in FILES for one in measured_configurations(folder / name, rows)]
 
 

@@ -5,6 +5,7 @@ Everything here is modelled. The defaults are the container settings that prompt
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from harness.costmodel.capacity import GIB, Capacity, MemorySettings, capacity, explain
@@ -134,7 +135,8 @@ def usable_blocks(serving: Serving) -> int:
             next_step="take fewer bits per weight, a shorter max_model_len or more GPUs",
             exit_code=EXIT_INFEASIBLE,
         )
-    return max(1, found.tokens // found.block_tokens - 1)
+    whole = math.ceil(serving.max_model_len / found.block_tokens)
+    return max(1, (found.blocks - 1) * whole // found.blocks_per_request)
 
 
 def serve(

@@ -5,23 +5,26 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from harness.models.embedded import project_root
+
 
 def add_options(parser: argparse.ArgumentParser, matrix: Path) -> None:
-    """The subcommands; `matrix` is the hardware matrix that is read unless another is named."""
+    """The subcommands; they read `matrix` unless another is named, where it does not exist the project's."""
     from harness.predict import calibrate, serving, validate
 
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, metavar="WHAT")
     described = (
         ("serving", serving, "what an engine would do with a load on rows of the matrix"),
         ("validate", validate, "the cost model against measured step times in a CSV file"),
         ("calibrate", calibrate, "fit a step time to this machine, or to a server"),
     )
+    there = matrix if matrix.is_file() else project_root() / matrix.name
     for name, module, text in described:
         command = commands.add_parser(name, help=text)
         module.add_options(command)
         command.add_argument(
-            "--matrix", type=Path, default=matrix, metavar="FILE",
-            help="hardware matrix [the nearest hardware_matrix.toml, here or further up]",
+            "--matrix", type=Path, default=there, metavar="FILE",
+            help=f"hardware matrix [the nearest {matrix.name}, here or further up, else the project's]",
         )  # fmt: skip
-        command.add_argument("--json", action="store_true", help="print JSON instead of a table")
+        command.add_argument("--json", action="store_true", help="one JSON document instead of text")
         command.set_defaults(run=module.run)

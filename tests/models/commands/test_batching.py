@@ -66,7 +66,7 @@ def test_the_engines_of_this_machine_measure_a_small_model(tiny_model):
 
 def test_every_way_of_batching_is_among_the_engines(tiny_model):
     found = contenders(tiny_model, 32)
-    assert len({each.name for each in found}) == len(found) == 13
+    assert len({each.name for each in found}) == len(found) == 15
     assert {each.batching for each in found if each.family == "transformers"} == {
         "sequential", "static", "continuous",
     }  # fmt: skip
