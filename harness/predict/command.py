@@ -10,13 +10,14 @@ from harness.models.embedded import project_root
 
 def add_options(parser: argparse.ArgumentParser, matrix: Path) -> None:
     """The subcommands; they read `matrix` unless another is named, where it does not exist the project's."""
-    from harness.predict import calibrate, serving, validate
+    from harness.predict import calibrate, calibrated, serving, validate
 
     commands = parser.add_subparsers(required=True, metavar="WHAT")
     described = (
         ("serving", serving, "what an engine would do with a load on rows of the matrix"),
         ("validate", validate, "the cost model against measured step times in a CSV file"),
         ("calibrate", calibrate, "fit a step time to this machine, or to a server"),
+        ("calibrated", calibrated, "a load on what was calibrated"),
     )
     there = matrix if matrix.is_file() else project_root() / matrix.name
     for name, module, text in described:

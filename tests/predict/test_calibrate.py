@@ -83,6 +83,23 @@ def test_it_predicts_concurrencies_that_were_not_fitted(opened, predict, tmp_pat
     assert json.loads(out.read_text())["step_time"] == found["step_time"]
 
 
+def test_a_calibration_predicts_any_load(opened, predict, tmp_path):
+    opened()
+    out = tmp_path / "mine.json"
+    predict("calibrate", "--repeats", 3, "--out", out)
+    load = ("--prompt-tokens", 60, "--output-tokens", 48, "--requests", 12)
+    code, found, _ = predict("calibrated", out, *load, "--threads", 12, "--json")
+    assert code == 0
+    _, total_s = predicted(read_calibration(out).step_time, Run(12, 60, 48, 1.0, 2.0), 512)
+    # the request's own time before the first step is no step's
+    assert found["outcome"]["end_s"] == pytest.approx(total_s, rel=0.02)
+    code, text, _ = predict("calibrated", out, *load, "--threads", 1)
+    assert code == 0
+    assert "fitted at 1, 4 sequences; 1.0 run together here" in text
+    assert predict("calibrated", out, *load, "--max-seqs", 0)[0] == 4
+    assert predict("calibrated", tmp_path / "none.json", *load)[0] == 4
+
+
 def test_a_planted_misprediction_is_said(opened, predict):
     opened(slower=2.0)
     code, text, _ = predict("calibrate", "--repeats", 3)
