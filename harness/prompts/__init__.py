@@ -1,0 +1,1 @@
+"""Prompt optimization: an extraction program whose instruction is evolved, measured and checked."""

@@ -1,0 +1,1 @@
+"""Language models without a network or weights, for trials of the optimizer itself."""

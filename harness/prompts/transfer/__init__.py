@@ -1,0 +1,1 @@
+"""Whether a prompt that was optimized on one precision holds on another."""
