@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from harness.engines.protocol import Message
 from harness.prompts.examples import EntityType
 from harness.prompts.offline.engine import IDEAL, AnswerTo, Conditions, ScriptedEngine
-from harness.prompts.offline.nouns import asking_for, named
+from harness.prompts.offline.nouns import asking_for, named, nouns
 
 _CURRENT = (
     re.compile(r"<current_instruction>\n(.*?)\n</current_instruction>", re.DOTALL),
@@ -49,10 +49,27 @@ def improver(types: Sequence[EntityType]) -> AnswerTo:
         mentions = [kind for each in feedbacks(prompt) for kind in named(each, names) if kind not in asked]
         if not mentions:
             return _reply(prompt, current)
-        added = max(names, key=mentions.count)
-        return _reply(prompt, asking_for([each for each in names if each in asked or each == added]))
+        return _reply(prompt, _with_type(current, max(names, key=mentions.count), names))
 
     return answer
+
+
+def _with_type(current: str, added: str, names: Sequence[str]) -> str:
+    """The instruction asking for one more type, in words that the embedded model was trained on.
+
+    A plain one is written anew. To any other a sentence is added, for it may mean types that it does not
+    name; the added ones stand in the order of `names`, so that the way to an instruction does not show.
+    """
+    asked = named(current, names)
+    every = [each for each in names if each in asked or each == added]
+    if asked and current == asking_for(asked):
+        return asking_for(every)
+    sentences = {each: f" Also extract {nouns(each)[0]}." for each in names}
+    base = current
+    for sentence in sentences.values():
+        base = base.replace(sentence, "")
+    also = [each for each in every if each == added or sentences[each] in current]
+    return base + "".join(sentences[each] for each in also)
 
 
 def current_instruction(prompt: str) -> str:

@@ -19,7 +19,7 @@ from harness.prompts.examples import Example, ExampleSet
 from harness.prompts.metric import feedback
 from harness.prompts.optimize.budget import proposals_left
 from harness.prompts.optimize.ledger import Ledger, Rejected
-from harness.prompts.optimize.reflection import Reply, read_reply, reflection_prompt
+from harness.prompts.optimize.reflection import Reply, plain, read_reply, reflection_prompt
 from harness.prompts.optimize.settings import Settings
 from harness.prompts.optimize.stopping import SAME_SCORE
 from harness.prompts.optimize.through import carried
@@ -97,8 +97,8 @@ class Adapter:
 class Reflector:
     """gepa's `BatchReflectionLM`: all reflections of an iteration are one batch.
 
-    A reply that is no instruction makes no proposal, nor does a job whose child the budget has no calls left
-    for: gepa then evaluates no child.
+    A reply that is no instruction, or one that is a candidate already, makes no proposal; nor does a job for
+    whose child the budget has no calls left. gepa then evaluates no child.
     """
 
     def __init__(
@@ -137,9 +137,11 @@ class Reflector:
 
     def _read(self, text: str, current: str) -> Reply:
         reply = read_reply(text, current, self._settings.most_characters)
-        if not reply.unusable and not self._fits(reply.instruction):
-            return Reply(reply.instruction, "too long")
-        return reply
+        if reply.unusable:
+            return reply
+        if plain(reply.instruction) in self._ledger.known:
+            return Reply(reply.instruction, "known")
+        return reply if self._fits(reply.instruction) else Reply(reply.instruction, "too long")
 
 
 class Minibatches:
@@ -210,6 +212,7 @@ class StrictlyBetter:
         """gepa asks once for each proposal."""
         before, after = proposal.subsample_scores_before, proposal.subsample_scores_after
         if sum(after) > sum(before) + SAME_SCORE:
+            self._ledger.known.add(plain(proposal.candidate[COMPONENT]))
             return True
         self._ledger.rejected.append(
             Rejected(

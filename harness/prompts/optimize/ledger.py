@@ -32,6 +32,7 @@ class Ledger:
     unusable: Counter[Unusable] = field(default_factory=Counter)
     unusable_in_a_row: int = 0
     rejected: list[Rejected] = field(default_factory=list)
+    known: set[str] = field(default_factory=set)  # the candidates' words
     sampled: int = 0  # parents and minibatches that a proposal was to be made from
 
     def ask(self, model: Model, requests: Sequence[Request]) -> list[Answer]:

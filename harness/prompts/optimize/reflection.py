@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from harness.engines.protocol import Message
 
-Unusable = Literal["no block", "empty", "too long", "unchanged", "echo", "control tokens"]
+Unusable = Literal["no block", "empty", "too long", "unchanged", "known", "echo", "control tokens"]
 
 MOST_CHARACTERS = 8_000
 """A longer instruction is refused: about 2,000 tokens, half the window that the document deploys."""
@@ -75,11 +75,16 @@ def _wrong(instruction: str, current: str, most_characters: int) -> Unusable | N
         return "empty"
     if len(instruction) > most_characters:
         return "too long"
-    if " ".join(instruction.split()) == " ".join(current.split()):
+    if plain(instruction) == plain(current):
         return "unchanged"
     if _CURRENT.search(instruction):
         return "echo"
     return "control tokens" if _CONTROL.search(instruction) else None
+
+
+def plain(instruction: str) -> str:
+    """The instruction's words: what makes two instructions the same."""
+    return " ".join(instruction.split())
 
 
 def _in_json(text: str | None) -> str | None:

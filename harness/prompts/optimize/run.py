@@ -22,6 +22,7 @@ from harness.prompts.optimize.adapter import (
 )
 from harness.prompts.optimize.budget import Batch
 from harness.prompts.optimize.ledger import Ledger, Rejected
+from harness.prompts.optimize.reflection import plain
 from harness.prompts.optimize.settings import Settings, settled
 from harness.prompts.optimize.stopping import SAME_SCORE, Standing, StopReason, reason_to_stop
 from harness.prompts.optimize.through import carried, unpacked
@@ -115,7 +116,7 @@ def optimize(
     """
     check_examples(train, validation)
     settings = settled(settings, len(train.examples), task.threads)
-    ledger = Ledger()
+    ledger = Ledger(known={plain(program.instruction)})
     stopper = _Stopper(settings, ledger, _cost(task, reflection), clock, tell)
     with unpacked():
         result = package("gepa").optimize(

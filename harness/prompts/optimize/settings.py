@@ -19,6 +19,9 @@ from harness.prompts.program import Program
 REFLECTION_SAMPLING = Sampling(max_tokens=2048, temperature=0.7)
 """What the origin of prompt-optimizers.md asks its reflection model with."""
 
+COURSE = 1
+"""Raise it when the same answers lead another way."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -73,7 +76,7 @@ def fingerprint(
         "longest instruction": str(settings.most_characters),
         "task sampling": _text(settings.sampling),
         "reflection sampling": _text(settings.reflection_sampling),
-        "gepa": version("gepa"),
+        "optimizer": f"{COURSE} on gepa {version('gepa')}",
     }
 
 

@@ -1,5 +1,6 @@
 """The reflection model by rule."""
 
+import itertools
 import json
 
 import pytest
@@ -62,7 +63,19 @@ def test_one_missing_type_is_added_at_a_time(asked: set[str], number: int) -> No
 
 def test_the_type_that_most_examples_miss_comes_first() -> None:
     said = ["Missed: 2 of type activity.", "Missed: 1 of type person, 1 of type activity."]
-    assert read_reply(improver(TYPES)(prompt("Go on.", said)), "").instruction == "Extract the activities."
+    reply = improver(TYPES)(prompt("Go on.", said))
+    assert read_reply(reply, "").instruction == "Go on. Also extract activities."
+
+
+def test_the_way_to_an_instruction_does_not_show() -> None:
+    made = set()
+    for order in itertools.permutations(["person", "place", "activity"]):
+        current = "Go on."
+        for kind in order:
+            reply = improver(TYPES)(prompt(current, [f"Missed: 1 of type {kind}."]))
+            current = read_reply(reply, current).instruction
+        made.add(current)
+    assert made == {"Go on. Also extract persons. Also extract places. Also extract activities."}
 
 
 @given(st.text("ab\n\"{}'", max_size=40), st.lists(st.text('ab"\\\n[]', max_size=30), max_size=3))
@@ -76,8 +89,9 @@ def test_both_prompts_are_read_alike(instruction: str, said: list[str]) -> None:
 def test_each_is_answered_as_it_asks() -> None:
     said = ["Missed: 1 of type place."]
     answer = improver(TYPES)
-    assert "```\nExtract the places.\n```" in answer(prompt("Extract.", said))
-    assert json.loads(answer(dspy_prompt("Extract.", said))) == {"new_instruction": "Extract the places."}
+    better, current = "Extract the persons and places.", "Extract the persons."
+    assert f"```\n{better}\n```" in answer(prompt(current, said))
+    assert json.loads(answer(dspy_prompt(current, said))) == {"new_instruction": better}
 
 
 def test_a_useless_one_only_numbers_revisions() -> None:

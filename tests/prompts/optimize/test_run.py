@@ -13,6 +13,7 @@ from harness.prompts.calls.price import Price
 from harness.prompts.calls.tally import Tally
 from harness.prompts.examples import EntityType, ExampleSet
 from harness.prompts.offline.engine import Conditions, ScriptedEngine
+from harness.prompts.offline.nouns import named
 from harness.prompts.offline.scripted import Precision
 from harness.prompts.optimize.budget import auto_metric_calls
 from harness.prompts.optimize.settings import Settings
@@ -26,7 +27,9 @@ SLEEP = Conditions(latency_s=0.04)
 def test_a_poor_instruction_becomes_the_best_one_and_the_run_stops() -> None:
     with trial() as made:
         found = made.optimize(Settings(LIGHT))
-    assert found.instruction == BEST.instruction
+    assert set(named(found.instruction, [each.name for each in made.train.types])) == {
+        "person", "place", "organization", "activity",
+    }  # fmt: skip
     assert (found.seed_score, found.best_score, found.stopped) == (0.0, 1.0, "perfect")
     assert (found.accepted, len(found.rejected), found.iterations) == (4, 0, 4)
     # the seed's validation, then 4 times: parent and child on a minibatch of 3, the child's validation
@@ -183,6 +186,16 @@ def test_replies_without_an_instruction_are_counted_and_end_it(reply: str) -> No
     assert sum(found.unusable.values()) == found.calls["reflection"] == 4
     # no child is evaluated
     assert found.metric_calls == 3 + 4 * 3
+
+
+def test_a_candidate_is_not_tried_twice() -> None:
+    replies = iter([BEST.instruction, POOR.instruction, BEST.instruction, *["Extract nothing at all."] * 9])
+    with trial(precision=Precision(dropped=0.3, seed=2)) as made:
+        made.reflection_engine._answer = lambda _: f"```\n{next(replies)}\n```"
+        found = made.optimize(Settings(60, stopping=Stopping(unusable=2)))
+    assert [each.instruction for each in found.candidates] == [POOR.instruction, BEST.instruction]
+    assert (found.stopped, found.calls["reflection"]) == ("reflection", 3)
+    assert set(found.unusable) <= {"known", "unchanged"}
 
 
 def test_an_instruction_that_does_not_fit_is_refused() -> None:
