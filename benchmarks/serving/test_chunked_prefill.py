@@ -8,17 +8,15 @@ from dataclasses import replace
 
 import pytest
 
-from harness import Arm, Metric, Optimization, Requires
+from harness import Arm, Optimization, Requires
 from harness.costmodel import trials
 from harness.engines.opening import opened, serving_engine
 from harness.engines.workloads import (
-    ORDINARY_IDS,
+    BETWEEN_TOKENS,
+    FIRST_TOKEN,
+    THROUGHPUT,
     answered_by_threads,
-    completion_tokens,
-    first_token_p90_s,
-    fresh,
-    inter_token_p99_s,
-    token_requests,
+    new_requests,
 )
 
 LOAD, THREADS, SHARE = trials.LONG_PROMPTS, 32, {"gpu_memory_utilization": 0.45}
@@ -26,11 +24,7 @@ LOAD, THREADS, SHARE = trials.LONG_PROMPTS, 32, {"gpu_memory_utilization": 0.45}
 OPTIMIZATION = Optimization(
     name="chunked_prefill",
     title="Cut long prompts into chunks",
-    metrics=(
-        Metric("throughput", "tokens/s", "higher", "paired", work=completion_tokens, clock="wall", floor=0.2),
-        Metric("time_to_first_token_p90", "s", value=first_token_p90_s),
-        Metric("inter_token_latency_p99", "s", value=inter_token_p99_s),
-    ),
+    metrics=(THROUGHPUT, FIRST_TOKEN, BETWEEN_TOKENS),
     requires=Requires(kind="cuda", extras=("gpu",), model="prompts_optimize"),
 )
 
@@ -49,7 +43,7 @@ def test_chunked_prefill(ab, step_tokens):
         settings = {"chunked_prefill": chunked, "max_batched_tokens": step_tokens, **SHARE}
         return lambda row: trials.closed_loop(replace(trials.prompt_serving(row), **settings), LOAD, THREADS)
 
-    asked = fresh(lambda seed: token_requests(ORDINARY_IDS, *LOAD.lengths(), seed=seed))
+    asked = new_requests(*LOAD.lengths())
     ab.arms(baseline=arm(chunked=False), optimized=arm(chunked=True), each_round=asked)
     ab.modelled(modelled(chunked=False), modelled(chunked=True), trials.version())
     ab.run()

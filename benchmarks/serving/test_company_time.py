@@ -15,7 +15,7 @@ from harness.costmodel.serving import documented
 from harness.engines.opening import checkpoint_path, opened, transformers
 from harness.engines.transformers import TransformersSettings
 from harness.engines.transformers_padded import Sequential
-from harness.engines.workloads import ORDINARY_IDS, answered_in_turn, fresh, token_requests
+from harness.engines.workloads import answered_in_turn, new_requests
 
 GUIDE, QUOTE = "extraction-speed-guide.md, section 5", "one company should drop from ~5 h to roughly 1-1.5 h"
 BEFORE = trials.CompanyCalls()
@@ -32,7 +32,7 @@ OPTIMIZATION = Optimization(
     claims=(
         Claim("company_time", GUIDE, QUOTE, ratio=(0.2, 0.3), rows=A100),
         Claim("company_time", GUIDE, QUOTE, value=(3600, 5400), rows=A100),
-        Claim("calls", "extraction-speed-guide.md, section 1", "550+ ... ~115", ratio=(0, 0.21)),
+        Claim("calls", "extraction-speed-guide.md, section 1", "550+ ... 115", ratio=(0, 115 / 550)),
     ),
     requires=Requires(kind="cuda", extras=("gpu",), model="extraction"),
 )
@@ -48,13 +48,11 @@ def test_company_time(ab):
     def arm(company):
         return Arm(lambda it, asked: answered_in_turn(it, asked[: company.calls]), prepare=engine)
 
-    def asked(seed):
-        calls = BEFORE.calls
-        return token_requests(ORDINARY_IDS, [CALL.prompt_tokens] * calls, [CALL.output_tokens], seed=seed)
+    asked = new_requests([CALL.prompt_tokens] * BEFORE.calls, [CALL.output_tokens])
 
     def modelled(company):
         return lambda row: trials.company(documented(find_model("qwen2.5-14b"), "nf4", row), company)
 
-    ab.arms(baseline=arm(BEFORE), optimized=arm(AFTER), each_round=fresh(asked))
+    ab.arms(baseline=arm(BEFORE), optimized=arm(AFTER), each_round=asked)
     ab.modelled(modelled(BEFORE), modelled(AFTER), trials.version())
     ab.run()

@@ -16,7 +16,7 @@ from harness.costmodel.serving import documented
 from harness.engines.opening import checkpoint_path, opened, transformers
 from harness.engines.transformers import TransformersSettings
 from harness.engines.transformers_padded import Sequential
-from harness.engines.workloads import ORDINARY_IDS, fresh, token_requests
+from harness.engines.workloads import new_requests
 
 TIPS, BASELINE = (
     f"detection-optimization-guide.md, {part}" for part in ("Hardware-Specific Tips", "Current Baseline")
@@ -64,7 +64,7 @@ def test_detection_rate(ab):
     def modelled(rows):
         return lambda row: trials.captured(documented(find_model("llama-2-7b"), weights, row), WORK, rows)
 
-    asked = fresh(lambda seed: token_requests(ORDINARY_IDS, [WORK.tokens] * SAMPLES, [1], seed=seed))
+    asked = new_requests([WORK.tokens] * SAMPLES, [1])
     answer = range(WORK.tokens - WORK.response, WORK.tokens)
     ab.arms(baseline=arm(range(WORK.tokens)), optimized=arm(answer), each_round=asked)
     ab.modelled(modelled(WORK.tokens), modelled(WORK.response), trials.version())

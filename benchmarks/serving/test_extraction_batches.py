@@ -8,21 +8,14 @@ import functools
 
 import pytest
 
-from harness import Arm, Claim, Metric, Optimization, Requires
+from harness import Arm, Claim, Optimization, Requires
 from harness.costmodel import trials
 from harness.costmodel.known_models import find_model
 from harness.costmodel.serving import documented
 from harness.engines.opening import checkpoint_path, opened, transformers
 from harness.engines.transformers import TransformersSettings
 from harness.engines.transformers_padded import Padded
-from harness.engines.workloads import (
-    ORDINARY_IDS,
-    answered,
-    answered_in_turn,
-    completion_tokens,
-    fresh,
-    token_requests,
-)
+from harness.engines.workloads import THROUGHPUT, answered, answered_in_turn, new_requests
 
 GUIDE = "extraction-speed-guide.md, section 4.1"
 QUOTE = "Batch 2-4 independent prompts ... can give ~1.5-2x GPU throughput if memory allows"
@@ -31,9 +24,7 @@ LOAD = trials.COMPANY_CALL
 OPTIMIZATION = Optimization(
     name="extraction_batches",
     title="Batches of extraction calls",
-    metrics=(
-        Metric("throughput", "tokens/s", "higher", "paired", work=completion_tokens, clock="wall", floor=0.2),
-    ),
+    metrics=(THROUGHPUT,),
     claims=(Claim("throughput", GUIDE, QUOTE, (1.5, 2), rows=("a100_20gb",)),),
     requires=Requires(kind="cuda", extras=("gpu",), model="extraction"),
 )
@@ -54,7 +45,7 @@ def test_extraction_batches(ab, batch):
     ab.arms(
         baseline=Arm(answered_in_turn, prepare=engine),
         optimized=Arm(answered, prepare=engine),
-        each_round=fresh(lambda seed: token_requests(ORDINARY_IDS, *LOAD.lengths(), seed=seed)),
+        each_round=new_requests(*LOAD.lengths()),
     )
     ab.modelled(modelled(1), modelled(batch), trials.version())
     ab.run()

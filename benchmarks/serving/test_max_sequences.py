@@ -8,36 +8,23 @@ from dataclasses import replace
 
 import pytest
 
-from harness import Arm, Metric, Optimization, Requires
+from harness import Arm, Optimization, Requires
 from harness.costmodel import trials
 from harness.engines.opening import opened, serving_engine
-from harness.engines.workloads import (
-    ORDINARY_IDS,
-    answered_by_threads,
-    completion_tokens,
-    first_token_p90_s,
-    fresh,
-    token_requests,
-)
+from harness.engines.workloads import FIRST_TOKEN, THROUGHPUT, answered_by_threads, new_requests
 
 LOAD, THREADS, SHARE = trials.GEPA_EVALUATIONS, 64, 0.45
 
 OPTIMIZATION = Optimization(
     name="max_sequences",
     title="Up to 64 sequences in a step instead of 32",
-    metrics=(
-        Metric("throughput", "tokens/s", "higher", "paired", work=completion_tokens, clock="wall", floor=0.2),
-        Metric("time_to_first_token_p90", "s", value=first_token_p90_s),
-    ),
+    metrics=(THROUGHPUT, FIRST_TOKEN),
     requires=Requires(kind="cuda", extras=("gpu",), model="prompts_optimize"),
 )
 
 
 @pytest.mark.slow
 def test_max_sequences(ab):
-    def asked(seed):
-        return token_requests(ORDINARY_IDS, *LOAD.lengths(), shared_tokens=LOAD.shared_tokens, seed=seed)
-
     def arm(sequences):
         settings = {"max_num_seqs": sequences, "gpu_memory_utilization": SHARE}
         return Arm(
@@ -49,6 +36,10 @@ def test_max_sequences(ab):
         settings = {"max_sequences": sequences, "gpu_memory_utilization": SHARE}
         return lambda row: trials.closed_loop(replace(trials.prompt_serving(row), **settings), LOAD, THREADS)
 
-    ab.arms(baseline=arm(32), optimized=arm(64), each_round=fresh(asked))
+    ab.arms(
+        baseline=arm(32),
+        optimized=arm(64),
+        each_round=new_requests(*LOAD.lengths(), shared_tokens=LOAD.shared_tokens),
+    )
     ab.modelled(modelled(32), modelled(64), trials.version())
     ab.run()

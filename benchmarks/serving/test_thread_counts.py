@@ -7,27 +7,17 @@ import functools
 
 import pytest
 
-from harness import Arm, Metric, Optimization, Requires
+from harness import Arm, Optimization, Requires
 from harness.costmodel import trials
 from harness.engines.opening import opened, serving_engine
-from harness.engines.workloads import (
-    ORDINARY_IDS,
-    answered_by_threads,
-    completion_tokens,
-    first_token_p90_s,
-    fresh,
-    token_requests,
-)
+from harness.engines.workloads import FIRST_TOKEN, THROUGHPUT, answered_by_threads, new_requests
 
 LOAD = trials.GEPA_EVALUATIONS
 
 OPTIMIZATION = Optimization(
     name="thread_counts",
     title="Several client threads instead of one",
-    metrics=(
-        Metric("throughput", "tokens/s", "higher", "paired", work=completion_tokens, clock="wall", floor=0.2),
-        Metric("time_to_first_token_p90", "s", value=first_token_p90_s),
-    ),
+    metrics=(THROUGHPUT, FIRST_TOKEN),
     requires=Requires(kind="cuda", extras=("gpu",), model="prompts_optimize"),
 )
 
@@ -35,9 +25,6 @@ OPTIMIZATION = Optimization(
 @pytest.mark.slow
 @pytest.mark.parametrize("threads", [3, 10, 15, 20, 30, 40, 50, 64])
 def test_thread_counts(ab, threads):
-    def asked(seed):
-        return token_requests(ORDINARY_IDS, *LOAD.lengths(), shared_tokens=LOAD.shared_tokens, seed=seed)
-
     @functools.cache
     def engine():
         return opened(lambda: serving_engine(ab.model, ab.hardware), kept=1)
@@ -48,6 +35,10 @@ def test_thread_counts(ab, threads):
     def modelled(count):
         return lambda row: trials.closed_loop(trials.prompt_serving(row), LOAD, count)
 
-    ab.arms(baseline=arm(1), optimized=arm(threads), each_round=fresh(asked))
+    ab.arms(
+        baseline=arm(1),
+        optimized=arm(threads),
+        each_round=new_requests(*LOAD.lengths(), shared_tokens=LOAD.shared_tokens),
+    )
     ab.modelled(modelled(1), modelled(threads), trials.version())
     ab.run()

@@ -9,14 +9,14 @@ from functools import partial
 
 import pytest
 
-from harness import Arm, Claim, Metric, Optimization, Requires
+from harness import Arm, Claim, Optimization, Requires
 from harness.costmodel import trials
 from harness.costmodel.known_models import find_model
 from harness.costmodel.serving import documented
 from harness.engines.opening import checkpoint_path, opened, serving_engine, transformers
 from harness.engines.transformers import TransformersSettings
 from harness.engines.transformers_padded import Sequential
-from harness.engines.workloads import ORDINARY_IDS, answered, completion_tokens, fresh, token_requests
+from harness.engines.workloads import THROUGHPUT, answered, new_requests
 
 GUIDE = "detection-optimization-guide.md, Technique 15"
 VLLM = {"gpu_memory_utilization": 0.75, "max_model_len": 4096, "tensor_parallel": 1}
@@ -24,9 +24,7 @@ VLLM = {"gpu_memory_utilization": 0.75, "max_model_len": 4096, "tensor_parallel"
 OPTIMIZATION = Optimization(
     name="vllm_against_nf4",
     title="vLLM with FP8 weights instead of transformers with NF4",
-    metrics=(
-        Metric("throughput", "tokens/s", "higher", "paired", work=completion_tokens, clock="wall", floor=0.2),
-    ),
+    metrics=(THROUGHPUT,),
     claims=(Claim("throughput", GUIDE, "Speedup: 5-10x vs vanilla transformers", (5, 10)),),
     requires=Requires(capability="8.0", extras=("gpu",), model="detection"),
 )
@@ -47,7 +45,7 @@ def test_vllm_against_nf4(ab, requests):
             answered,
             prepare=lambda: opened(lambda: serving_engine(ab.model, ab.hardware, quantization="fp8", **VLLM)),
         ),
-        each_round=fresh(lambda seed: token_requests(ORDINARY_IDS, *load.lengths(), seed=seed)),
+        each_round=new_requests(*load.lengths()),
     )
     ab.modelled(
         lambda row: trials.in_batches(documented(model, "nf4", row), load, 1),

@@ -23,7 +23,6 @@ from harness.costmodel.simulation import (
     outcome_of,
     requests_of,
     simulate_static,
-    usd_per_million_output_tokens,
 )
 from harness.costmodel.simulation.outcome import Outcome
 from harness.costmodel.simulation.static import batch_seconds
@@ -89,13 +88,13 @@ def closed_loop(serving: Serving, load: Load, threads: int) -> Figures:
     """`threads` clients that each send their next request when their last one is answered."""
     requests = load.sent_at_once()
     served = serve(serving, requests, closed=ClosedLoop(threads))
-    return serving_figures(outcome_of(requests, served), serving.row)
+    return serving_figures(outcome_of(requests, served))
 
 
 def at_once(serving: Serving, load: Load) -> Figures:
     """All requests sent at once, served continuously."""
     requests = load.sent_at_once()
-    return serving_figures(outcome_of(requests, serve(serving, requests)), serving.row)
+    return serving_figures(outcome_of(requests, serve(serving, requests)))
 
 
 def in_batches(serving: Serving, load: Load, batch: int) -> Figures:
@@ -103,26 +102,22 @@ def in_batches(serving: Serving, load: Load, batch: int) -> Figures:
     eager = replace(serving, engine=EAGER_ENGINE)
     requests = load.sent_at_once()
     longest = int((requests.prompt_tokens + requests.output_tokens).max())
-    memory_gib = _require_memory(eager, batch, longest) / GIB
+    _require_memory(eager, batch, longest)
     served = simulate_static(requests, max_sequences=batch, step_time=step_time_of(eager))
-    return {**serving_figures(outcome_of(requests, served), serving.row), "memory_gib": memory_gib}
+    return serving_figures(outcome_of(requests, served))
 
 
-def serving_figures(outcome: Outcome, row: Row) -> Figures:
+def serving_figures(outcome: Outcome) -> Figures:
     """What the serving benchmarks name as their metrics."""
     return {
         "throughput": outcome.output_tokens_per_s,
-        "time": outcome.end_s,
         "time_to_first_token_p90": outcome.time_to_first_token_s.p90,
         "inter_token_latency_p99": outcome.inter_token_latency_s.p99,
-        "usd_per_million_tokens": usd_per_million_output_tokens(outcome, row.price.usd_per_hour),
-        "mean_running": outcome.mean_running,
-        "restarts": outcome.restarts,
     }
 
 
-def _require_memory(serving: Serving, batch: int, tokens: int, kept_bytes: int = 0) -> int:
-    """Bytes of weights, KV cache, activations and what is kept; HarnessError where they do not fit."""
+def _require_memory(serving: Serving, batch: int, tokens: int, kept_bytes: int = 0) -> None:
+    """HarnessError where weights, KV cache, activations and what is kept do not fit on one GPU."""
     weights = max(weight_bytes(serving.shape, serving.weights))
     cache = batch * max(kv_bytes(serving.shape, tokens, serving.kv_bits))
     needed = weights + int(cache) + activation_bytes(serving.shape, batch * tokens, batch) + kept_bytes
@@ -136,7 +131,6 @@ def _require_memory(serving: Serving, batch: int, tokens: int, kept_bytes: int =
             next_step="take fewer sequences or a smaller model",
             exit_code=EXIT_INFEASIBLE,
         )
-    return needed
 
 
 # --- extraction: one company ---

@@ -17,6 +17,7 @@ import numpy as np
 
 from harness.engines.protocol import Completion, Engine, EngineFailure, Request, Sampling, generate
 from harness.errors import HarnessError
+from harness.measure.spec import Metric
 
 _WORDS = (
     "the a on in near with after before morning evening river harbour market letter garden window road "
@@ -81,6 +82,17 @@ def fresh(make: Callable[[int], Sequence[Request]]) -> Callable[[], Sequence[Req
     return lambda: make(next(seeds))
 
 
+def new_requests(
+    prompt_tokens: Sequence[int], answer_tokens: Sequence[int], *, shared_tokens: int = 0
+) -> Callable[[], Sequence[Request]]:
+    """`token_requests` of ordinary ids, for any model: others at every call."""
+    return fresh(
+        lambda seed: token_requests(
+            ORDINARY_IDS, prompt_tokens, answer_tokens, shared_tokens=shared_tokens, seed=seed
+        )
+    )
+
+
 def answered(engine: Engine, requests: Sequence[Request]) -> list[Completion]:
     """All answers, asked for at once; raises EngineFailure unless each has all its tokens."""
     return [_whole(each, to) for each, to in zip(generate(engine, requests), requests, strict=True)]
@@ -120,6 +132,14 @@ def inter_token_p99_s(completions: Sequence[Completion]) -> float:
         if each.completion_tokens > 1
     ]
     return float(np.percentile(gaps, 99)) if gaps else 0.0
+
+
+THROUGHPUT = Metric(
+    "throughput", "tokens/s", "higher", "paired", work=completion_tokens, clock="wall", floor=0.2
+)
+FIRST_TOKEN = Metric("time_to_first_token_p90", "s", value=first_token_p90_s)
+BETWEEN_TOKENS = Metric("inter_token_latency_p99", "s", value=inter_token_p99_s)
+"""What the benchmarks of serving engines are judged by."""
 
 
 def _exactly(tokens: int) -> Sampling:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import random
 import statistics
 import sys
@@ -18,8 +17,9 @@ from harness.costmodel.calibration import CalibratedStepTime, Calibration, Run, 
 from harness.engines.protocol import Engine
 from harness.engines.workloads import ORDINARY_IDS, answered, token_requests, vocabulary
 from harness.errors import EXIT_DONE, HarnessError
+from harness.hardware import load_matrix
 from harness.models import embedded
-from harness.models.checkpoint import write_bytes
+from harness.predict.output import json_text, write_file
 
 GOAL = 0.15
 _BATCH_TOKENS = 512
@@ -81,10 +81,12 @@ def run(options: argparse.Namespace) -> int:
         measured = measure(engine, [*fitted_at, *checked_at], ids, options.repeats, options.seed, tell=_tell)
         name = engine.name
     runs, checks = measured[: len(fitted_at)], measured[len(fitted_at) :]
-    row = options.endpoint or "this machine"
-    found = calibrate(runs, model=folder.name, engine=name, row=row, batch_tokens=_BATCH_TOKENS)
+    model, row = folder.name, _host_row(options.matrix)
+    if options.endpoint:
+        model, row = "the served model", "unknown, behind an endpoint"
+    found = calibrate(runs, model=model, engine=name, row=row, batch_tokens=_BATCH_TOKENS)
     if options.out is not None:
-        _write(options.out, found)
+        write_file(options.out, json_text(found.document()))
     compared = [_checked(found, one) for one in checks]
     sys.stdout.write(_json(found, compared) if options.json else _text(found, compared))
     return EXIT_DONE
@@ -123,6 +125,11 @@ def measure(
 def _median(cell: Cell, times: Sequence[tuple[float, float]]) -> Run:
     first_s, total_s = (statistics.median(column) for column in zip(*times, strict=True))
     return Run(cell.sequences, cell.prompt_tokens, cell.output_tokens, first_s, total_s)
+
+
+def _host_row(matrix: Path) -> str:
+    """llama.cpp is compiled for the CPU, whatever cards there are."""
+    return next((row.name for row in load_matrix(matrix).rows.values() if row.kind == "host"), "a CPU")
 
 
 def _prefills(at: Sequence[int]) -> list[Cell]:
@@ -165,6 +172,10 @@ def _refuse(options: argparse.Namespace) -> None:
         raise HarnessError(f"is {options.at}", where="--at", allowed="two or more concurrencies from 1")
     if options.check and min(options.check) < 1:
         raise HarnessError(f"is {options.check}", where="--check", allowed="concurrencies from 1")
+    if options.out is not None and not options.out.parent.is_dir():
+        raise HarnessError(
+            "there is no such folder", where=str(options.out.parent), next_step="make it first"
+        )
     room = _CONTEXT - max(128, _CHECK_PROMPT)
     for flag, value, least, most in (
         ("--tokens", options.tokens, 2, room),
@@ -173,14 +184,6 @@ def _refuse(options: argparse.Namespace) -> None:
     ):
         if not least <= value <= most:
             raise HarnessError(f"is {value}", where=flag, allowed=f"{least} to {most}")
-
-
-def _write(path: Path, found: Calibration) -> None:
-    text = json.dumps(found.document(), indent=2, sort_keys=True) + "\n"
-    try:
-        write_bytes(path, text.encode())
-    except OSError as error:
-        raise HarnessError(f"cannot be written ({error.strerror})", where=str(path)) from None
 
 
 def _json(found: Calibration, checks: Sequence[Check]) -> str:
@@ -199,7 +202,7 @@ def _json(found: Calibration, checks: Sequence[Check]) -> str:
             for each in checks
         ],
     }
-    return json.dumps(document, indent=2, sort_keys=True) + "\n"
+    return json_text(document)
 
 
 def _text(found: Calibration, checks: Sequence[Check]) -> str:

@@ -79,6 +79,7 @@ def test_it_predicts_concurrencies_that_were_not_fitted(opened, predict, tmp_pat
     assert [each["sequences"] for each in found["checks"]] == [2, 8, 16]
     assert all(each["within_goal"] and set(each) >= KEYS for each in found["checks"])
     assert {run["sequences"] for run in found["runs"]} == {1, 4}
+    assert found["row"] == "cpu"
     assert read_calibration(out).version == found["version"]
     assert json.loads(out.read_text())["step_time"] == found["step_time"]
 
@@ -132,6 +133,7 @@ def test_cells_are_measured_in_another_order_every_time():
         (("--tokens", "1"), "--tokens"),
         (("--repeats", "2"), "--repeats"),
         (("no-such-model",), "no-such-model"),
+        (("--out", "no/such/folder/mine.json"), "no/such/folder"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_4(predict, words, said):
