@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SYSTEMS = {"prompts", "detection", "extraction", "placement"}
 # what a command alone is made of, on top of a room below the systems
 COMMANDS = {"predict"}
-BELOW_SYSTEMS = {"errors", "measure", "hardware", "engines", "models", "costmodel", "render"}
+BELOW_SYSTEMS = {"errors", "measure", "hardware", "engines", "models", "calls", "costmodel", "render"}
 
 # room -> what else of ours it may import; a longer name narrows it to that module
 ROOMS = {
@@ -23,6 +23,7 @@ ROOMS = {
     "engines": {"errors", "measure", "hardware"},
     "costmodel": {"errors", "measure", "hardware", "engines.protocol"},
     "models": {"errors", "measure", "hardware", "engines", "render"},
+    "calls": {"errors", "hardware", "engines", "models"},
     **dict.fromkeys(SYSTEMS | COMMANDS, BELOW_SYSTEMS),
 }
 # the modules on top, each may import those before it and every room but the systems and commands
@@ -47,7 +48,7 @@ NO_ROOM_FOR_FILES = {
 }
 # the kernel's counters are files under /proc
 READS_PROC = {"measure.probes"}
-BENCHMARKS_MAY_IMPORT = {"", "errors", "measure", "engines", "models", "costmodel", *SYSTEMS}
+BENCHMARKS_MAY_IMPORT = {"", "errors", "measure", "engines", "models", "calls", "costmodel", *SYSTEMS}
 # inside placement: each folder may import those before it; the modules beside them come first
 PLACEMENT = (
     "solver", "exact", "inputs", "documented", "fleets", "reasons", "answers", "output", "command", "trials",

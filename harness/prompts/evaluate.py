@@ -9,13 +9,13 @@ from typing import Literal
 
 import numpy as np
 
+from harness.calls.answer import Answer
+from harness.calls.model import Model
 from harness.engines.protocol import Sampling
 from harness.errors import HarnessError
 from harness.measure.divergence import CONFIDENCE, RESAMPLES, score_interval
 from harness.measure.resampling import bca_interval, resampled_totals
 from harness.measure.stats import Interval, sign_test_p
-from harness.prompts.calls.answer import Answer
-from harness.prompts.calls.model import Model
 from harness.prompts.examples import ExampleSet
 from harness.prompts.metric import Found, Score, by_type, score, total
 from harness.prompts.program import Program

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.calls.answer import Answer
 from harness.engines.protocol import EngineFailure, Request, Sampling
 from harness.errors import HarnessError
-from harness.prompts.calls.answer import Answer
 from harness.prompts.evaluate import (
     SAMPLING,
     Evaluation,

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.calls.model import Model
 from harness.engines.protocol import Request
-from harness.prompts.calls.model import Model
 from harness.prompts.evaluate import judge_answers
 from harness.prompts.examples import Example, ExampleSet
 from harness.prompts.metric import feedback

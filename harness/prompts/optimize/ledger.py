@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from harness.calls.answer import Answer
+from harness.calls.model import Model
 from harness.engines.protocol import Request
-from harness.prompts.calls.answer import Answer
-from harness.prompts.calls.model import Model
 from harness.prompts.optimize.budget import Batch
 from harness.prompts.optimize.reflection import Reply, Unusable
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.calls.answer import Role
+from harness.calls.model import Model
 from harness.errors import HarnessError
-from harness.prompts.calls.answer import Role
-from harness.prompts.calls.model import Model
 from harness.prompts.examples import ExampleSet
 from harness.prompts.optimize.adapter import (
     COMPONENT,

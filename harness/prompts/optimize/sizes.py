@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from harness.calls.price import Price
 from harness.engines.protocol import Engine, EngineFailure
 from harness.errors import HarnessError
-from harness.prompts.calls.price import Price
 from harness.prompts.examples import Example, ExampleSet
 from harness.prompts.metric import feedback
 from harness.prompts.optimize.budget import CallSize

@@ -7,8 +7,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from harness.calls.tally import Counts
 from harness.measure.divergence import score_interval
-from harness.prompts.calls.tally import Counts
 from harness.prompts.evaluate import Comparison, Evaluation, explain_comparison
 from harness.prompts.examples import EntityType
 from harness.prompts.program import Program

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from harness.calls.answer import Role
+from harness.calls.model import Model
 from harness.engines.protocol import Sampling
-from harness.prompts.calls.answer import Role
-from harness.prompts.calls.model import Model
 from harness.prompts.evaluate import SAMPLING
 from harness.prompts.examples import ExampleSet
 from harness.prompts.optimize.budget import Auto

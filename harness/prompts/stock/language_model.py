@@ -6,8 +6,8 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+from harness.calls.model import Model
 from harness.engines.protocol import Message, Request, Sampling
-from harness.prompts.calls.model import Model
 from harness.prompts.packages import package
 
 

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
+from harness.calls.identity import Identity
+from harness.calls.model import Model
 from harness.engines.protocol import Sampling
 from harness.errors import HarnessError
 from harness.measure.divergence import (
@@ -23,8 +25,6 @@ from harness.measure.divergence import (
     judge_divergence,
 )
 from harness.measure.stats import sign_test_p
-from harness.prompts.calls.identity import Identity
-from harness.prompts.calls.model import Model
 from harness.prompts.evaluate import SAMPLING, Evaluation, evaluate
 from harness.prompts.examples import ExampleSet
 from harness.prompts.program import Program

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from harness.calls.model import Model
 from harness.engines.protocol import Sampling
 from harness.errors import HarnessError
 from harness.measure.divergence import (
@@ -19,7 +20,6 @@ from harness.measure.divergence import (
     judge_divergence,
     score_interval,
 )
-from harness.prompts.calls.model import Model
 from harness.prompts.evaluate import SAMPLING, evaluate
 from harness.prompts.examples import ExampleSet
 from harness.prompts.program import Program

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from harness.calls.identity import identify_engine
+from harness.calls.model import Model
 from harness.engines.protocol import Sampling
-from harness.prompts.calls.identity import identify_engine
-from harness.prompts.calls.model import Model
 from harness.prompts.examples import ExampleSet
 from harness.prompts.generate import generate_splits
 from harness.prompts.offline.engine import IDEAL, Conditions, ScriptedEngine

@@ -7,9 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from optimizer_trial import NEVER, POOR, Trial, trial
 
+from harness.calls.journal import Journal
 from harness.engines.protocol import EngineFailure
 from harness.errors import HarnessError
-from harness.prompts.calls.journal import Journal
 from harness.prompts.offline.engine import Conditions
 from harness.prompts.offline.scripted import Precision
 from harness.prompts.optimize.run import Optimized

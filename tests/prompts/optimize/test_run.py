@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optimizer_trial import BEST, GREEDY, NEVER, POOR, sets, trial
 
+from harness.calls.price import Price
+from harness.calls.tally import Tally
 from harness.engines.protocol import EngineFailure
 from harness.errors import HarnessError
-from harness.prompts.calls.price import Price
-from harness.prompts.calls.tally import Tally
 from harness.prompts.examples import EntityType, ExampleSet
 from harness.prompts.offline.engine import Conditions, ScriptedEngine
 from harness.prompts.offline.nouns import named

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from optimizer_trial import BEST, POOR, trial
 
+from harness.calls.price import Price
 from harness.engines.protocol import Sampling
 from harness.errors import HarnessError
-from harness.prompts.calls.price import Price
 from harness.prompts.optimize.sizes import (
     GROWN_CHARACTERS,
     Rates,

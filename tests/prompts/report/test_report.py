@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from harness.prompts.calls.answer import Answer
-from harness.prompts.calls.tally import Counts
+from harness.calls.answer import Answer
+from harness.calls.tally import Counts
 from harness.prompts.evaluate import compare, judge_answers
 from harness.prompts.examples import Entity, EntityType, Example, ExampleSet
 from harness.prompts.program import TYPED_LIST, Program

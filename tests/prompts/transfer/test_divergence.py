@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transfer_examples import PROMPT, examples
 
+from harness.calls.identity import Identity
+from harness.calls.model import Model
 from harness.engines.protocol import EngineFailure
 from harness.errors import HarnessError
 from harness.measure.divergence import examples_needed, judge_divergence
-from harness.prompts.calls.identity import Identity
-from harness.prompts.calls.model import Model
 from harness.prompts.evaluate import Evaluation, evaluate
 from harness.prompts.metric import Score
 from harness.prompts.offline.engine import Conditions

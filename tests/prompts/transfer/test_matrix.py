@@ -5,9 +5,9 @@ import math
 import pytest
 from transfer_examples import PROMPT, examples
 
+from harness.calls.identity import Identity
+from harness.calls.model import Model
 from harness.errors import HarnessError
-from harness.prompts.calls.identity import Identity
-from harness.prompts.calls.model import Model
 from harness.prompts.offline.scripted import EXACT, Precision, scripted_model
 from harness.prompts.program import TYPED_LIST, Program
 from harness.prompts.transfer.matrix import (

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.calls.answer import Answer, answer_from, answer_of, document_of, role_from
 from harness.engines.protocol import Completion, Timings
-from harness.prompts.calls.answer import Answer, answer_from, answer_of, document_of, role_from
 
 COUNTS = st.integers(0, 2**40)
 ANSWERS = st.builds(

@@ -13,8 +13,8 @@ import pytest
 from counting_server import counting_server, words_of
 from killed_run import BATCHES, IDENTITY, request_of
 
-from harness.prompts.calls.journal import read_journal
-from harness.prompts.calls.keys import request_key
+from harness.calls.journal import read_journal
+from harness.calls.keys import request_key
 
 TEXTS = [text for batch in BATCHES for text in batch]
 KEYS = {request_key(IDENTITY, request_of(text)): text for text in TEXTS}

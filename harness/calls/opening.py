@@ -10,19 +10,19 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
+from harness.calls.answer import Role
+from harness.calls.cache import ResponseCache
+from harness.calls.identity import Identity, identify_endpoint, identify_weights
+from harness.calls.journal import Journal
+from harness.calls.listing import listed_model
+from harness.calls.model import Model
+from harness.calls.price import FREE, Price
+from harness.calls.tally import Tally
 from harness.engines.endpoint import KEY_VARIABLE, EndpointEngine
 from harness.engines.protocol import Engine
 from harness.engines.transport import Limits
 from harness.errors import HarnessError
 from harness.models.embedded import DEFAULT, model_folder
-from harness.prompts.calls.answer import Role
-from harness.prompts.calls.cache import ResponseCache
-from harness.prompts.calls.identity import Identity, identify_endpoint, identify_weights
-from harness.prompts.calls.journal import Journal
-from harness.prompts.calls.listing import listed_model
-from harness.prompts.calls.model import Model
-from harness.prompts.calls.price import FREE, Price
-from harness.prompts.calls.tally import Tally
 
 EngineKind = Literal["llama.cpp", "transformers"]
 

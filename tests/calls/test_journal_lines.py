@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.prompts.calls.answer import Answer
-from harness.prompts.calls.journal_lines import (
+from harness.calls.answer import Answer
+from harness.calls.journal_lines import (
     CorruptLineError,
     Place,
     answer_line,

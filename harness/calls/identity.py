@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from harness.calls.weights import weights_digest
 from harness.engines.protocol import Engine
 from harness.hardware.rows import Checkpoint
-from harness.prompts.calls.weights import weights_digest
 
 UNKNOWN = "unknown"
 # what a server's list of models says of weights; it also says the time of day

@@ -4,12 +4,12 @@ import json
 import sys
 from pathlib import Path
 
+from harness.calls.cache import ResponseCache
+from harness.calls.identity import Identity
+from harness.calls.journal import Journal
+from harness.calls.model import Model
 from harness.engines.endpoint import EndpointEngine
 from harness.engines.protocol import Message, Request, Sampling
-from harness.prompts.calls.cache import ResponseCache
-from harness.prompts.calls.identity import Identity
-from harness.prompts.calls.journal import Journal
-from harness.prompts.calls.model import Model
 
 IDENTITY = Identity("m", "endpoint (openai)", "http://server/v1")
 # greedy texts that come again, and one that is cut

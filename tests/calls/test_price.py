@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.calls.price import FREE, Price
 from harness.errors import HarnessError
-from harness.prompts.calls.price import FREE, Price
 
 USD = st.floats(0, 1000)
 TOKENS = st.integers(0, 10**9)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from harness.prompts.calls.answer import Answer, Role, answer_from, document_of, role_from
+from harness.calls.answer import Answer, Role, answer_from, document_of, role_from
 
 # raise it when lines are written otherwise
 FORMAT = 1

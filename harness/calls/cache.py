@@ -12,8 +12,8 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
+from harness.calls.answer import Answer, answer_from, document_of
 from harness.errors import HarnessError
-from harness.prompts.calls.answer import Answer, answer_from, document_of
 
 # raise it when an entry is written otherwise
 FORMAT = 1

@@ -13,10 +13,10 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from harness.calls.answer import Answer, Role
+from harness.calls.price import FREE, Price
 from harness.engines.accounting import Accounting
 from harness.engines.protocol import Engine
-from harness.prompts.calls.answer import Answer, Role
-from harness.prompts.calls.price import FREE, Price
 
 
 @dataclass(frozen=True, slots=True)

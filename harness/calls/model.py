@@ -8,17 +8,17 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from harness.calls.answer import Answer, Role, answer_of
+from harness.calls.asking import ask
+from harness.calls.cache import ResponseCache
+from harness.calls.identity import Identity
+from harness.calls.journal import Journal
+from harness.calls.journal_lines import Place
+from harness.calls.keys import answer_key, request_key
+from harness.calls.price import FREE, Price
+from harness.calls.tally import Tally
 from harness.engines.protocol import Completion, Engine, EngineFailure, Request, Sampling
 from harness.errors import EXIT_INFRASTRUCTURE, HarnessError
-from harness.prompts.calls.answer import Answer, Role, answer_of
-from harness.prompts.calls.asking import ask
-from harness.prompts.calls.cache import ResponseCache
-from harness.prompts.calls.identity import Identity
-from harness.prompts.calls.journal import Journal
-from harness.prompts.calls.journal_lines import Place
-from harness.prompts.calls.keys import answer_key, request_key
-from harness.prompts.calls.price import FREE, Price
-from harness.prompts.calls.tally import Tally
 
 
 @dataclass(frozen=True, slots=True)

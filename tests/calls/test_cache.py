@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.calls.answer import Answer
+from harness.calls.cache import ResponseCache
 from harness.errors import HarnessError
-from harness.prompts.calls.answer import Answer
-from harness.prompts.calls.cache import ResponseCache
 
 ANSWER = Answer("hello\ud800\n", 3, 1, "stop", "engine", 0.25, 2)
 KEY = "ab" + "0" * 62
@@ -70,8 +70,8 @@ def test_a_cache_where_none_can_be(tmp_path):
 WRITER = """
 import sys
 from pathlib import Path
-from harness.prompts.calls.answer import Answer
-from harness.prompts.calls.cache import ResponseCache
+from harness.calls.answer import Answer
+from harness.calls.cache import ResponseCache
 cache, bad = ResponseCache(Path(sys.argv[1])), 0
 for turn in range(300):
     key = f"{turn % 7:064d}"

@@ -3,10 +3,10 @@
 import pytest
 from scripted_server import reply, scripted_server
 
+from harness.calls.listing import listed_model
 from harness.engines.protocol import EngineFailure
 from harness.engines.transport import Limits
 from harness.errors import HarnessError
-from harness.prompts.calls.listing import listed_model
 
 LISTED = {"data": [{"id": "first", "max_model_len": 5}, {"id": "second"}, "odd"]}
 ONCE = Limits(tries=1)

@@ -7,8 +7,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from harness.calls.identity import Identity
 from harness.engines.protocol import Message, Request, Sampling
-from harness.prompts.calls.identity import Identity
 
 
 def request_key(identity: Identity, request: Request) -> str:

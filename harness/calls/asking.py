@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
+from harness.calls.answer import Answer
+from harness.calls.tally import Account
 from harness.engines.protocol import Completion, Engine, EngineFailure, Request, Ticket
-from harness.prompts.calls.answer import Answer
-from harness.prompts.calls.tally import Account
 
 
 def ask(

@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
+from harness.calls.answer import Answer
+from harness.calls.journal import Journal, read_journal
+from harness.calls.journal_lines import Place, header_line
 from harness.errors import EXIT_INFRASTRUCTURE, HarnessError
-from harness.prompts.calls.answer import Answer
-from harness.prompts.calls.journal import Journal, read_journal
-from harness.prompts.calls.journal_lines import Place, header_line
 
 FINGERPRINT = {"instruction": "Extract.", "data": "d1", "task weights": "w1"}
 ANSWER = Answer("a", 1, 2, "stop", "engine", 0.5)
@@ -124,7 +124,7 @@ def test_a_corrupt_line_is_an_error_with_its_number(filled):
 HOLDER = """
 import sys
 from pathlib import Path
-from harness.prompts.calls.journal import Journal
+from harness.calls.journal import Journal
 with Journal(Path(sys.argv[1]), {"a": "1"}):
     print("open", flush=True)
     sys.stdin.read()

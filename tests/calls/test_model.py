@@ -9,13 +9,13 @@ from fake_engine import FakeEngine, chat, said, text_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.calls.cache import ResponseCache
+from harness.calls.identity import Identity
+from harness.calls.journal import Journal, read_journal
+from harness.calls.model import Model
+from harness.calls.tally import Tally
 from harness.engines.protocol import EngineFailure
 from harness.errors import EXIT_INFRASTRUCTURE, HarnessError
-from harness.prompts.calls.cache import ResponseCache
-from harness.prompts.calls.identity import Identity
-from harness.prompts.calls.journal import Journal, read_journal
-from harness.prompts.calls.model import Model
-from harness.prompts.calls.tally import Tally
 
 IDENTITY = Identity("m", "fake 1")
 TEXTS = [f"t{number}" for number in range(8)]

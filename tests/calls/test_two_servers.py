@@ -4,8 +4,8 @@ import pytest
 from call_faults import requests_of
 from counting_server import counting_server, words_of
 
-from harness.prompts.calls.cache import ResponseCache
-from harness.prompts.calls.opening import Remote, opened
+from harness.calls.cache import ResponseCache
+from harness.calls.opening import Remote, opened
 
 TEXTS = tuple(f"entry {number}" for number in range(5))
 

@@ -6,10 +6,10 @@ import pytest
 from counting_server import counting_server, words_of
 from fake_engine import chat
 
+from harness.calls.opening import Local, Remote, opened
 from harness.engines.protocol import EngineFailure
 from harness.engines.transport import Limits
 from harness.errors import HarnessError
-from harness.prompts.calls.opening import Local, Remote, opened
 
 needs_llama = pytest.mark.skipif(
     importlib.util.find_spec("llama_cpp") is None, reason="needs the extra `models`"

@@ -18,9 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from harness.errors import EXIT_INFRASTRUCTURE, HarnessError
-from harness.prompts.calls.answer import Answer, Role
-from harness.prompts.calls.journal_lines import (
+from harness.calls.answer import Answer, Role
+from harness.calls.journal_lines import (
     ANSWER,
     FORMAT,
     HEADER,
@@ -32,6 +31,7 @@ from harness.prompts.calls.journal_lines import (
     note_line,
     read_lines,
 )
+from harness.errors import EXIT_INFRASTRUCTURE, HarnessError
 
 _SHOWN_CHARACTERS = 60
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.calls.identity import Identity
+from harness.calls.keys import answer_key, request_key
 from harness.engines.protocol import Message, Request, Sampling
-from harness.prompts.calls.identity import Identity
-from harness.prompts.calls.keys import answer_key, request_key
 
 IDENTITY = Identity("m", "e 1", "http://h/v1", "abc", "Q8_0")
 TEXTS = st.text(max_size=5)

@@ -16,12 +16,12 @@ from pathlib import Path
 from counting_server import CONTEXT, CountingServer, Fault, counting_server, healthy, words_of
 from scripted_server import chat_events, chat_reply, events, reply, silence
 
+from harness.calls.journal import Journal, read_journal
+from harness.calls.opening import Remote, opened
+from harness.calls.tally import Tally
 from harness.engines.protocol import EngineFailure, Message, Request, Sampling
 from harness.engines.transport import Limits
 from harness.errors import HarnessError
-from harness.prompts.calls.journal import Journal, read_journal
-from harness.prompts.calls.opening import Remote, opened
-from harness.prompts.calls.tally import Tally
 
 TEXTS = tuple(f"entry {number}" for number in range(8))
 BAD = TEXTS[5]

@@ -6,10 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.errors import HarnessError
-from harness.hardware.rows import Checkpoint
-from harness.prompts.calls import weights
-from harness.prompts.calls.identity import (
+from harness.calls import weights
+from harness.calls.identity import (
     Identity,
     identify_checkpoint,
     identify_endpoint,
@@ -17,6 +15,8 @@ from harness.prompts.calls.identity import (
     identify_weights,
     without_secrets,
 )
+from harness.errors import HarnessError
+from harness.hardware.rows import Checkpoint
 
 URL = "http://h:8000/v1"
 WORD = st.from_regex(r"[A-Za-z0-9._~-]{4,12}", fullmatch=True)

@@ -9,16 +9,16 @@ from counting_server import counting_server
 from fake_engine import FakeEngine, chat, said
 from scripted_server import chat_reply, reply
 
+from harness.calls.answer import Answer
+from harness.calls.cache import ResponseCache
+from harness.calls.identity import Identity
+from harness.calls.journal import Journal
+from harness.calls.model import Model
+from harness.calls.opening import Remote, opened
+from harness.calls.price import Price
+from harness.calls.tally import Counts, Tally
 from harness.engines.protocol import EngineFailure
 from harness.engines.transport import Limits
-from harness.prompts.calls.answer import Answer
-from harness.prompts.calls.cache import ResponseCache
-from harness.prompts.calls.identity import Identity
-from harness.prompts.calls.journal import Journal
-from harness.prompts.calls.model import Model
-from harness.prompts.calls.opening import Remote, opened
-from harness.prompts.calls.price import Price
-from harness.prompts.calls.tally import Counts, Tally
 
 IDENTITY = Identity("m", "fake 1")
 PRICE = Price(usd_per_million_input=2.0, usd_per_million_output=10.0)
