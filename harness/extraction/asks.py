@@ -75,8 +75,8 @@ class Reply:
     `found` are values that are there, `absent` fields said not to apply, `elsewhere` those that the reader
     expects in another place. `unreadable`: no answer could be read even after asking again (`calls` counts
     every request that had an answer, `asked_again` those of them that repeat one). Tokens are summed over
-    them; `shared_prompt_tokens` of the prompt's are those that an earlier prompt of this reader began with, which
-    a prefix cache would have kept. `latency_s` is what the engine took, 0 for a reader that only pretends to read.
+    them; `shared_prompt_tokens` are those that an earlier prompt of this reader began with, which a prefix
+    cache would have kept. `latency_s` is what the engine took, 0 for a reader that only pretends to read.
     """
 
     found: tuple[Found, ...] = ()

@@ -51,8 +51,8 @@ class FacilityResult:
 class StageCost:
     """What a stage took: `calls` without those that repeat one (`asked_again`), tokens with them.
 
-    `shared_prompt_tokens` of the prompts' would have been kept by a prefix cache. `latency_s` sums the engine's
-    times of the calls; it is no wall time where calls overlap.
+    `shared_prompt_tokens` of the prompts' would have been kept by a prefix cache. `latency_s` sums what the
+    engine took for the calls; it is no wall time where calls overlap.
     """
 
     stage: Stage
