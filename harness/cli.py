@@ -130,6 +130,12 @@ def _parser(asked: str) -> argparse.ArgumentParser:
 
         add_predict_options(predict, _project() / MATRIX_FILE)
 
+    prompts = commands.add_parser("optimize-prompt", help="a better instruction for entity extraction")
+    if asked == "optimize-prompt":
+        from harness.prompts.command.run import add_options as add_prompt_options
+
+        add_prompt_options(prompts, _project() / MATRIX_FILE)
+
     for command in (report, compare):
         command.add_argument(
             "--report-dir", type=Path, default=_project() / "reports", metavar="DIR",

@@ -24,14 +24,15 @@ from harness.engines.transport import Limits
 from harness.errors import HarnessError
 from harness.models.embedded import DEFAULT, model_folder
 
+GGUF = ".gguf"
 EngineKind = Literal["llama.cpp", "transformers"]
 
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """A model of this machine: a shipped one by name, or a checkpoint folder.
+    """A model of this machine: a shipped one by name, a checkpoint folder, or a GGUF file for llama.cpp.
 
-    `precision` is one of llama.cpp's (Q4_K_M, Q8_0, BF16), or for transformers one of those that
+    `precision` is what a GGUF file is said to hold; of the others it is one of llama.cpp's (Q4_K_M, Q8_0, BF16), or for transformers one of those that
     `harness models evaluate` knows (bf16, fp8, int8, nf4, gptq4). `calibration` is the task whose training
     prompts GPTQ is calibrated on.
     """
@@ -143,14 +144,19 @@ def _llama_cpp(where: Local, threads: int) -> Iterator[Opened]:
     from harness.engines.llama_cpp import LlamaCppEngine
     from harness.models.gguf.quantize import quantize
 
-    folder = model_folder(where.model)
-    path = quantize(folder, where.precision)
+    if where.model.endswith(GGUF):
+        path, name = Path(where.model), Path(where.model).stem
+        if not path.is_file():
+            raise HarnessError("there is no such file", where=where.model, allowed="a GGUF file")
+    else:
+        folder = model_folder(where.model)
+        path, name = quantize(folder, where.precision), folder.name
     with LlamaCppEngine(path, parallel=threads, context_tokens=where.context_tokens) as engine:
         identity = identify_weights(
             path,
             engine=f"llama.cpp (llama-cpp-python {version('llama-cpp-python')})",
             quantization=where.precision,
-            model=folder.name,
+            model=name,
         )
         yield Opened(engine, identity, threads, where.price)
 

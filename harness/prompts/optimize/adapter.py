@@ -17,7 +17,7 @@ from harness.engines.protocol import Request
 from harness.prompts.evaluate import judge_answers
 from harness.prompts.examples import Example, ExampleSet
 from harness.prompts.metric import feedback
-from harness.prompts.optimize.budget import proposals_left
+from harness.prompts.optimize.budget import children_validated, proposals_left
 from harness.prompts.optimize.ledger import Ledger, Rejected
 from harness.prompts.optimize.reflection import Reply, plain, read_reply, reflection_prompt
 from harness.prompts.optimize.settings import Settings
@@ -202,24 +202,35 @@ class SideBySide:
             return tasks
 
 
-class StrictlyBetter:
-    """gepa's `AcceptanceCriterion`: a higher sum on the minibatch than the parent's. Keeps the others."""
+class WorthValidating:
+    """gepa's `SelectionStrategy`: children with a higher sum on the minibatch than their parent's.
 
-    def __init__(self, ledger: Ledger) -> None:
+    Of these the most improved, as many as `children_validated` says; the earlier ones of equals.
+    """
+
+    def __init__(self, settings: Settings, ledger: Ledger, validation: int) -> None:
+        self._settings = settings
         self._ledger = ledger
+        self._validation = validation
 
-    def should_accept(self, proposal: Any, state: Any) -> bool:
-        """gepa asks once for each proposal."""
-        before, after = proposal.subsample_scores_before, proposal.subsample_scores_after
-        if sum(after) > sum(before) + SAME_SCORE:
-            self._ledger.known.add(plain(proposal.candidate[COMPONENT]))
-            return True
-        self._ledger.rejected.append(
-            Rejected(
-                proposal.candidate[COMPONENT],
-                proposal.parent_program_ids[0],
-                sum(before) / len(before),
-                sum(after) / len(after),
-            )
-        )
-        return False
+    def select(self, proposals: list[Any], state: Any, acceptance_criterion: Any) -> list[Any]:
+        """gepa asks once for each iteration. Keeps the others in the ledger."""
+        with carried():
+            gains = [
+                sum(each.subsample_scores_after) - sum(each.subsample_scores_before) for each in proposals
+            ]
+            better = [number for number, gain in enumerate(gains) if gain > SAME_SCORE]
+            most = children_validated(len(proposals), self._settings.minibatch, self._validation)
+            chosen = sorted(sorted(better, key=lambda number: -gains[number])[:most])
+            for number, each in enumerate(proposals):
+                if number in chosen:
+                    self._ledger.known.add(plain(each.candidate[COMPONENT]))
+                else:
+                    self._ledger.rejected.append(_rejected(each))
+            return [proposals[number] for number in chosen]
+
+
+def _rejected(proposal: Any) -> Rejected:
+    before, after = proposal.subsample_scores_before, proposal.subsample_scores_after
+    parent = proposal.parent_program_ids[0]
+    return Rejected(proposal.candidate[COMPONENT], parent, sum(before) / len(before), sum(after) / len(after))

@@ -47,6 +47,15 @@ def proposals_per_iteration(threads: int, minibatch: int, train: int) -> int:
     return max(1, min(threads // minibatch, math.ceil(train / minibatch)))
 
 
+def children_validated(proposals: int, minibatch: int, validation: int) -> int:
+    """The most children of one iteration that are validated: their validation is to cost no more calls than
+    trying all proposals did, 2 minibatches each; at least 1.
+
+    Where validation is dear, an iteration's proposals compete, and more iterations build on each other.
+    """
+    return max(1, 2 * minibatch * proposals // validation)
+
+
 def proposals_left(remaining: int, per_proposal: int, proposals: int) -> int:
     """Proposals that so many metric calls are left for, of `per_proposal` calls each, rounded up; at least 1.
 
@@ -140,7 +149,8 @@ def plan(shape: Shape, task: CallSize, reflection: CallSize, *, threads: int, co
     usd = None
     if task.usd is not None and reflection.usd is not None:
         usd = task_calls * task.usd + replies * reflection.usd
-    over = 2 * shape.minibatch - 1 + shape.proposals * shape.validation
+    children = min(shape.proposals, children_validated(shape.proposals, shape.minibatch, shape.validation))
+    over = 2 * shape.minibatch - 1 + children * shape.validation
     return Plan(
         metric_calls=task_calls,
         most_metric_calls=shape.metric_calls + over,

@@ -15,7 +15,10 @@ from harness.prompts.optimize.reflection import Reply, Unusable
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A proposal that did no better than its parent (a candidate's number) on its minibatch, by mean F1."""
+    """A proposal that was not validated, with mean F1 on its minibatch.
+
+    It did no better than its parent (a candidate's number), or others of its iteration improved more.
+    """
 
     instruction: str
     parent: int

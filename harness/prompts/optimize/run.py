@@ -18,7 +18,7 @@ from harness.prompts.optimize.adapter import (
     Minibatches,
     Reflector,
     SideBySide,
-    StrictlyBetter,
+    WorthValidating,
 )
 from harness.prompts.optimize.budget import Batch
 from harness.prompts.optimize.ledger import Ledger, Rejected
@@ -127,7 +127,7 @@ def optimize(
             reflection_strategy=Reflector(reflection, settings, ledger, fits),
             batch_sampler=Minibatches(settings.minibatch, settings.seed),
             sampling_strategy=SideBySide(settings, ledger),
-            acceptance_criterion=StrictlyBetter(ledger),
+            selection_strategy=WorthValidating(settings, ledger, len(validation.examples)),
             stop_callbacks=stopper,
             logger=_Silent(),
             track_best_outputs=False,

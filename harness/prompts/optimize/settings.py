@@ -19,7 +19,7 @@ from harness.prompts.program import Program
 REFLECTION_SAMPLING = Sampling(max_tokens=2048, temperature=0.7)
 """What the origin of prompt-optimizers.md asks its reflection model with."""
 
-COURSE = 1
+COURSE = 2
 """Raise it when the same answers lead another way."""
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -10,8 +11,8 @@ from optimizer_trial import BEST, POOR, trial
 
 from harness.errors import HarnessError
 from harness.prompts.evaluate import SAMPLING, evaluate
-from harness.prompts.optimize.adapter import COMPONENT, Adapter, Minibatches
-from harness.prompts.optimize.budget import Batch
+from harness.prompts.optimize.adapter import COMPONENT, Adapter, Minibatches, WorthValidating
+from harness.prompts.optimize.budget import Batch, children_validated
 from harness.prompts.optimize.ledger import Ledger
 from harness.prompts.optimize.settings import Settings, fingerprint, settled
 from harness.prompts.program import TYPED_LIST
@@ -84,3 +85,34 @@ def test_settled_settings_say_everything_that_decides_the_course() -> None:
 def test_settings_that_make_no_run_are_refused(name: str) -> None:
     with pytest.raises(HarnessError, match=name):
         Settings(**{"metric_calls": 100, name: 0})
+
+
+def proposed(instruction: str, before: float, after: float) -> SimpleNamespace:
+    return SimpleNamespace(
+        candidate={COMPONENT: instruction},
+        parent_program_ids=[0],
+        subsample_scores_before=[before, before],
+        subsample_scores_after=[after, after],
+    )
+
+
+@given(
+    gains=st.lists(st.sampled_from([-0.2, 0.0, 0.1, 0.2, 0.5]), min_size=1, max_size=8),
+    minibatch=st.integers(1, 4),
+    validation=st.integers(1, 80),
+)
+def test_the_most_improved_children_are_validated_and_the_rest_is_kept(
+    gains: list[float], minibatch: int, validation: int
+) -> None:
+    ledger = Ledger()
+    proposals = [proposed(f"p{number}", 0.3, 0.3 + gain) for number, gain in enumerate(gains)]
+    strategy = WorthValidating(Settings(10, minibatch=minibatch), ledger, validation)
+    chosen = strategy.select(proposals, None, None)
+    most = children_validated(len(gains), minibatch, validation)
+    assert len(chosen) == min(most, sum(gain > 0 for gain in gains))
+    assert len(chosen) == 1 or len(chosen) * validation <= 2 * minibatch * len(gains) or not chosen
+    left_out = [gain for each, gain in zip(proposals, gains, strict=True) if each not in chosen]
+    worst = min((gain for each, gain in zip(proposals, gains, strict=True) if each in chosen), default=9.0)
+    assert all(gain <= worst for gain in left_out)
+    assert len(ledger.rejected) == len(left_out)
+    assert {each.candidate[COMPONENT] for each in chosen} == ledger.known
