@@ -32,9 +32,9 @@ EngineKind = Literal["llama.cpp", "transformers"]
 class Local:
     """A model of this machine: a shipped one by name, a checkpoint folder, or a GGUF file for llama.cpp.
 
-    `precision` is what a GGUF file is said to hold; of the others it is one of llama.cpp's (Q4_K_M, Q8_0, BF16), or for transformers one of those that
-    `harness models evaluate` knows (bf16, fp8, int8, nf4, gptq4). `calibration` is the task whose training
-    prompts GPTQ is calibrated on.
+    `precision` is what a GGUF file is said to hold; of the others it is one of llama.cpp's (Q4_K_M, Q8_0,
+    BF16), or for transformers one of those that `harness models evaluate` knows (bf16, fp8, int8, nf4,
+    gptq4). `calibration` is the task whose training prompts GPTQ is calibrated on.
     """
 
     model: str = DEFAULT

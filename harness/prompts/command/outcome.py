@@ -54,7 +54,10 @@ def searched(found: Optimized) -> Search:
 
 def stock_searched(found: StockOptimized) -> Search:
     """Stock GEPA's, which goes on to the end of its budget and does not say what it turned down."""
-    nodes = tuple(Node(each.instruction, each.parents, each.scores) for each in found.candidates)
+    nodes = tuple(
+        Node(each.instruction, each.parents, each.scores, chosen=number == found.best)
+        for number, each in enumerate(found.candidates)
+    )
     return Search(found.instruction, nodes, found.metric_calls, "budget", None, {})
 
 

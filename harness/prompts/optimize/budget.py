@@ -15,6 +15,9 @@ CANDIDATES: Mapping[Auto, int] = {"light": 6, "medium": 12, "heavy": 18}
 CLAIMED_FULL_EVALUATIONS = 128
 """prompt-optimizers.md, GEPA Scaling: light mode runs "~128 full evals", each "through all examples"."""
 
+LEAST_ITERATIONS = 10
+"""Trying proposals, 2 minibatches each, is to leave a run so many steps that build on each other."""
+
 _FULL_EVALUATION_STEPS, _FORMULA_MINIBATCH, _BOOTSTRAP_TRIALS = 5, 35, 5
 
 
@@ -38,13 +41,15 @@ def claimed_metric_calls(examples: int) -> int:
     return CLAIMED_FULL_EVALUATIONS * examples
 
 
-def proposals_per_iteration(threads: int, minibatch: int, train: int) -> int:
+def proposals_per_iteration(threads: int, minibatch: int, train: int, metric_calls: int) -> int:
     """Proposals made side by side, so that `threads` calls are open: threads // minibatch, at least 1.
 
     At most the minibatches of one pass over the training examples: more would propose from the same examples
-    again. Rounded down, as a batch of calls just over `threads` takes twice the time of one just below.
+    again. So few that the budget is enough for LEAST_ITERATIONS: proposals of one iteration cannot build on
+    each other. Rounded down, as a batch of calls just over `threads` takes twice the time of one just below.
     """
-    return max(1, min(threads // minibatch, math.ceil(train / minibatch)))
+    side_by_side = threads // minibatch, math.ceil(train / minibatch)
+    return max(1, min(*side_by_side, metric_calls // (2 * minibatch * LEAST_ITERATIONS)))
 
 
 def children_validated(proposals: int, minibatch: int, validation: int) -> int:

@@ -54,10 +54,10 @@ class Candidate:
 class Optimized:
     """What an optimization found, and what it took.
 
-    The seed is candidate 0. `best` is the number of the best one by validation score; of equals the earliest,
-    so the seed wins ties. `unusable` counts the reflection model's replies that were no instruction, by
-    reason; `unreadable` the task model's answers. `calls` are answers asked of each role, wherever they came
-    from, sent in these `batches`. `settings` are those the run was made with.
+    The seed is candidate 0. `best` is the number of the best one by validation score (`best_of`). `unusable`
+    counts the reflection model's replies that were no instruction, by reason; `unreadable` the task model's
+    answers. `calls` are answers asked of each role, wherever they came from, sent in these `batches`.
+    `settings` are those the run was made with.
     """
 
     candidates: tuple[Candidate, ...]
@@ -227,7 +227,21 @@ def _optimized(result: Any, stopper: _Stopper, ledger: Ledger, settings: Setting
 
 
 def best_of(candidates: Sequence[Candidate]) -> int:
-    """The number of the best validation score, the earliest of equals."""
+    """The number of the earliest best by validation score, or of its latest descendant that scores the same.
+
+    Such a descendant did better than its parent on training examples: with few validation examples several
+    candidates reach the highest score, and the first of them only what these examples ask for.
+    """
+    top = max(each.score for each in candidates) - SAME_SCORE
+    line = {first_best(candidates)}
+    for number, each in enumerate(candidates):
+        if each.score >= top and line.intersection(each.parents):
+            line.add(number)
+    return max(line)
+
+
+def first_best(candidates: Sequence[Candidate]) -> int:
+    """The number of the best validation score, the earliest of equals, as GEPA picks it."""
     top = max(each.score for each in candidates)
     return next(number for number, each in enumerate(candidates) if each.score >= top - SAME_SCORE)
 

@@ -53,7 +53,9 @@ class Settings:
 def settled(settings: Settings, train: int, threads: int) -> Settings:
     """The settings with everything chosen that was left open, for so many training examples."""
     minibatch = min(settings.minibatch, train)
-    proposals = settings.proposals or proposals_per_iteration(threads, minibatch, train)
+    proposals = settings.proposals or proposals_per_iteration(
+        threads, minibatch, train, settings.metric_calls
+    )
     return replace(settings, minibatch=minibatch, proposals=proposals)
 
 

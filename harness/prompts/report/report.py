@@ -165,7 +165,7 @@ def _counts(counts: Counts) -> tuple[str, ...]:
 def _candidates(run: FinishedRun) -> tuple[Paragraph | Lines | Chart, ...]:
     if not run.candidates:
         return (Paragraph("No candidate was kept."),)
-    said = f"Validation scores ({run.origin}); * marks the best."
+    said = f"Validation scores ({run.origin}); * marks the chosen one."
     blocks = (Paragraph(said), Lines(tuple(tree_lines(run.candidates))), Chart(tree_plot(run.candidates)))
     scores = [each.scores for each in run.candidates if each.scores]
     if not scores or len({len(each) for each in scores}) > 1:

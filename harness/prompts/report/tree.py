@@ -24,13 +24,14 @@ _EXCERPT = 72
 class Node:
     """One instruction: the numbers of its parents (none for the seed) and its scores on the validation set.
 
-    A rejected candidate was never run on the validation set: it has no `scores`.
+    A rejected candidate was never run on the validation set: it has no `scores`. `chosen` is the result.
     """
 
     instruction: str
     parents: tuple[int, ...] = ()
     scores: tuple[float, ...] = ()
     accepted: bool = True
+    chosen: bool = False
 
     @property
     def score(self) -> float:
@@ -38,42 +39,31 @@ class Node:
         return math.fsum(self.scores) / len(self.scores) if self.scores else math.nan
 
 
-def best_node(candidates: Sequence[Node]) -> int:
-    """The number of the best validation score, the earliest of equals.
-
-    Raises ValueError where none has a score.
-    """
-    top = max((each.score for each in candidates if each.scores), default=None)
-    if top is None:
-        raise ValueError("no candidate has a validation score")
-    # sums of the same scores in another order differ by rounding
-    return next(number for number, each in enumerate(candidates) if each.score >= top - 1e-9)
-
-
 def tree_nodes(optimized: Optimized) -> tuple[Node, ...]:
     """A run's candidates by their numbers, then its rejected proposals."""
-    kept = [Node(each.instruction, each.parents, each.scores) for each in optimized.candidates]
+    kept = [
+        Node(each.instruction, each.parents, each.scores, chosen=number == optimized.best)
+        for number, each in enumerate(optimized.candidates)
+    ]
     turned_down = [Node(each.instruction, (each.parent,), (), accepted=False) for each in optimized.rejected]
     return (*kept, *turned_down)
 
 
 def tree_lines(candidates: Sequence[Node]) -> list[str]:
-    """The tree in text, one line per candidate under its first parent; `*` marks the best.
+    """The tree in text, one line per candidate under its first parent; `*` marks the chosen one.
 
     Raises ValueError for a parent that is not an earlier candidate.
     """
-    best = best_node(candidates) if any(each.scores for each in candidates) else -1
     lines = []
     for number, rails in _walk(candidates):
         candidate = candidates[number]
         excerpt = clip(printable(candidate.instruction), _EXCERPT)
-        lines.append(f"{rails}{_label(number, candidate, number == best)}: {excerpt}")
+        lines.append(f"{rails}{_label(number, candidate)}: {excerpt}")
     return lines
 
 
 def tree_plot(candidates: Sequence[Node], *, identity: str = "tree") -> str:
-    """`<svg>` text of the same tree; a rejected candidate is dashed, the best one filled."""
-    best = best_node(candidates) if any(each.scores for each in candidates) else -1
+    """`<svg>` text of the same tree; a rejected candidate is dashed, the chosen one filled."""
     walked = list(_walk(candidates))
     place = {number: row for row, (number, _) in enumerate(walked)}
     deep = max((len(rails) // 3 for _, rails in walked), default=0)
@@ -82,7 +72,7 @@ def tree_plot(candidates: Sequence[Node], *, identity: str = "tree") -> str:
     size = _LEFT + _STEP * deep + _BOX + 260, _TOP * 2 + _ROW * len(walked)
     svg = canvas(*size, identity, "Candidate tree", description, "tree heat")
     for number, rails in walked:
-        _node(svg, candidates, number, place, len(rails) // 3, number == best)
+        _node(svg, candidates, number, place, len(rails) // 3)
     return markup(svg)
 
 
@@ -106,11 +96,11 @@ def _walk(candidates: Sequence[Node]) -> Iterator[tuple[int, str]]:
             waiting.append((child, below + ("`- " if end else "|- "), below + ("   " if end else "|  ")))
 
 
-def _label(number: int, candidate: Node, is_best: bool) -> str:
+def _label(number: int, candidate: Node) -> str:
     """`#3 0.812*`, `#4 rejected`, `#5 0.830 (also from #2)`."""
     state = score_text(candidate.score) if candidate.accepted else "rejected"
     also = ", ".join(f"#{parent}" for parent in candidate.parents[1:])
-    return f"#{number} {state}{'*' if is_best else ''}{f' (also from {also})' if also else ''}"
+    return f"#{number} {state}{'*' if candidate.chosen else ''}{f' (also from {also})' if also else ''}"
 
 
 def _node(
@@ -119,7 +109,6 @@ def _node(
     number: int,
     place: dict[int, int],
     depth: int,
-    is_best: bool,
 ) -> None:
     candidate = candidates[number]
     x, y = _LEFT + _STEP * depth, _TOP + _ROW * place[number]
@@ -127,10 +116,10 @@ def _node(
         top = _TOP + _ROW * place[candidate.parents[0]] + _ROW - 8
         path = f"M{x - _STEP + 14:.1f} {top:.1f}V{y + 16:.1f}H{x:.1f}"
         element(svg, "path", d=path, class_="rule", fill="none")
-    state = "improved" if is_best else "unchanged" if candidate.accepted else "not-run"
+    state = "improved" if candidate.chosen else "unchanged" if candidate.accepted else "not-run"
     group = element(svg, "g", class_=f"cell is-{state}")
     element(group, "title", candidate.instruction)
     element(group, "rect", x=x, y=y, width=_BOX, height=_ROW - 8, rx=5)
-    element(group, "text", _label(number, candidate, is_best), x=x + 10, y=y + 20, class_="figure")
+    element(group, "text", _label(number, candidate), x=x + 10, y=y + 20, class_="figure")
     excerpt = clip(printable(candidate.instruction), 40)
     element(group, "text", excerpt, x=x + _BOX + 10, y=y + 20, class_="detail")

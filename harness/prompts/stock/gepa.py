@@ -15,7 +15,7 @@ from harness.engines.protocol import Sampling
 from harness.prompts.evaluate import SAMPLING
 from harness.prompts.examples import ExampleSet
 from harness.prompts.optimize.budget import Auto
-from harness.prompts.optimize.run import Candidate, best_of, check_examples
+from harness.prompts.optimize.run import Candidate, check_examples, first_best
 from harness.prompts.optimize.settings import REFLECTION_SAMPLING
 from harness.prompts.packages import package
 from harness.prompts.program import Program
@@ -115,7 +115,7 @@ def stock_gepa(
     candidates = _candidates(found)
     return StockOptimized(
         candidates=candidates,
-        best=best_of(candidates),
+        best=first_best(candidates),
         metric_calls=found.total_metric_calls,
         seconds=seconds,
         calls={"task": served.calls, "reflection": reflecting.calls},

@@ -20,7 +20,7 @@ from harness.calls.journal_lines import Place
 
 @dataclass(frozen=True)
 class Killed:
-    """`moments` are seconds into each process that was killed, `kept` the answers kept by then.
+    """`moments` are seconds from the opened journal to each SIGKILL, `kept` the answers kept by then.
 
     `paid` are the answers that the killed run had from an engine, over all its processes, `whole` those of an
     uninterrupted run. `lost` were kept once and are not at the end.
@@ -37,13 +37,17 @@ class Killed:
 def killed_runs(folder: Path, kills: int, options: list[str], seed: int = 0) -> Killed:
     """Run once whole, then again with `kills` SIGKILLs, each followed by the same command."""
     r = random.Random(f"optimize kills {seed}")
+    process = _run(folder / "whole", options)
+    _opened(folder / "whole", process, 0)
     began = time.monotonic()
-    assert _run(folder / "whole", options).wait() == 0
-    lasts_s = time.monotonic() - began
+    assert process.wait() == 0
+    asks_s = time.monotonic() - began
     moments, kept, ever = [], [], set[Place]()
     for _ in range(kills):
         process = _run(folder / "killed", options)
-        time.sleep(moment := r.uniform(0.2, 0.8) * lasts_s)
+        _opened(folder / "killed", process, len(kept))
+        # so that the kills are spread over the whole run
+        time.sleep(moment := r.uniform(0.0, 2.0) * asks_s / (kills + 1))
         process.kill()
         process.wait()
         moments.append(moment)
@@ -54,6 +58,15 @@ def killed_runs(folder: Path, kills: int, options: list[str], seed: int = 0) -> 
     paid, whole = _paid(folder / "killed"), _paid(folder / "whole")
     same = (folder / "killed/result.json").read_bytes() == (folder / "whole/result.json").read_bytes()
     return Killed(tuple(moments), tuple(kept), len(paid), len(whole), len(ever - paid), same)
+
+
+def _opened(folder: Path, process: subprocess.Popen[bytes], before: int) -> None:
+    """Wait until the process has opened the journal, as `before` others did."""
+    path = folder / "journal.jsonl"
+    while process.poll() is None:
+        if path.is_file() and path.read_bytes().count(b'"opened"') > before:
+            return
+        time.sleep(0.01)
 
 
 def _paid(folder: Path) -> set[Place]:

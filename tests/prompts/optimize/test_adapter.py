@@ -67,14 +67,15 @@ def test_reflection_reads_input_answer_and_feedback() -> None:
 
 
 def test_settled_settings_say_everything_that_decides_the_course() -> None:
-    open_settings = Settings(100)
+    open_settings = Settings(400)
     assert settled(open_settings, 27, 20).proposals == 6
+    assert settled(Settings(100), 27, 20).proposals == 1
     assert settled(open_settings, 2, 20).minibatch == 2
     assert settled(Settings(100, proposals=4), 27, 20).proposals == 4
     with trial() as made:
         parts = [
             fingerprint(settled(each, 27, 20), POOR, made.train, made.validation)
-            for each in (Settings(100), Settings(200), Settings(100, seed=1), Settings(100, reveal=True))
+            for each in (Settings(400), Settings(700), Settings(400, seed=1), Settings(400, reveal=True))
         ]
     assert parts[0] == parts[1]
     assert {name for name in parts[0] if parts[0][name] != parts[2][name]} == {"seed"}

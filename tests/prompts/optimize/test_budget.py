@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.prompts.optimize.budget import (
+    LEAST_ITERATIONS,
     Auto,
     Batch,
     CallSize,
@@ -70,13 +71,18 @@ def test_sizes_that_no_run_has_are_refused(validation: int, predictors: int) -> 
         auto_metric_calls("light", validation, predictors)
 
 
-@given(st.integers(1, 200), st.integers(1, 8), st.integers(1, 300))
-def test_proposals_side_by_side_fit_the_threads(threads: int, minibatch: int, train: int) -> None:
-    proposals = proposals_per_iteration(threads, minibatch, train)
-    assert 1 <= proposals <= math.ceil(train / minibatch)
-    assert proposals == 1 or proposals * minibatch <= threads
-    one_more = proposals + 1
-    assert one_more * minibatch > threads or one_more > math.ceil(train / minibatch)
+@given(st.integers(1, 200), st.integers(1, 8), st.integers(1, 300), st.integers(1, 2000))
+def test_proposals_side_by_side_fit_threads_examples_and_budget(
+    threads: int, minibatch: int, train: int, budget: int
+) -> None:
+    proposals = proposals_per_iteration(threads, minibatch, train, budget)
+
+    def fits(count: int) -> bool:
+        steps = 2 * minibatch * LEAST_ITERATIONS * count
+        return count * minibatch <= threads and count <= math.ceil(train / minibatch) and steps <= budget
+
+    assert proposals == 1 or fits(proposals)
+    assert not fits(proposals + 1)
 
 
 @given(st.integers(-50, 500), st.integers(1, 8), st.integers(1, 30))
@@ -98,7 +104,7 @@ def test_the_document_s_thirty_examples() -> None:
 
 
 def test_twenty_threads_are_used() -> None:
-    side_by_side = proposals_per_iteration(20, 3, 27)
+    side_by_side = proposals_per_iteration(20, 3, 27, 392)
     free = CallSize(0, 0, seconds=0.0)
     made = plan(Shape(392, 27, 3, 3, side_by_side), SECOND, free, threads=20, counted_by="hand")
     assert side_by_side == 6

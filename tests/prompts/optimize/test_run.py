@@ -16,6 +16,7 @@ from harness.prompts.offline.engine import Conditions, ScriptedEngine
 from harness.prompts.offline.nouns import named
 from harness.prompts.offline.scripted import Precision
 from harness.prompts.optimize.budget import auto_metric_calls
+from harness.prompts.optimize.run import Candidate, best_of, first_best
 from harness.prompts.optimize.settings import Settings
 from harness.prompts.optimize.stopping import Standing, Stopping
 from harness.prompts.program import NAMES_BY_TYPE, Program
@@ -76,10 +77,9 @@ def test_another_seed_takes_another_course() -> None:
 
 def test_twenty_threads_are_at_work() -> None:
     with trial(threads=20, conditions=SLEEP, reflecting=SLEEP, useless=True) as made:
-        found = made.optimize(Settings(100, stopping=NEVER))
+        found = made.optimize(Settings(100, proposals=6, stopping=NEVER))
         assert 16 <= made.task_engine.counts.peak_open <= 18
         assert 4 <= made.reflection_engine.counts.peak_open <= 6
-    assert found.settings.proposals == 6
     assert max(each.calls for each in found.batches) == 18
 
 
@@ -272,3 +272,20 @@ def test_revealed_names_are_in_the_feedback_only_when_asked_for() -> None:
             made.optimize(Settings(LIGHT, reveal=reveal))
         assert len(prompts) == 4
         assert all(("Expected: " in each) == reveal for each in prompts)
+
+
+@given(st.lists(st.tuples(st.sampled_from([0.2, 0.5, 1.0]), st.integers(0, 9)), min_size=1, max_size=10))
+def test_of_equals_the_latest_descendant_of_the_first_is_best(drawn: list[tuple[float, int]]) -> None:
+    pool = [
+        Candidate(str(number), (parent % number,) if number else (), (score,), number)
+        for number, (score, parent) in enumerate(drawn)
+    ]
+    best, first = best_of(pool), first_best(pool)
+    top = max(each.score for each in pool)
+    assert pool[best].score == pool[first].score == top
+    assert not [each for each in pool[:first] if each.score == top]
+    line = best
+    while line != first:
+        (line,) = pool[line].parents
+        assert pool[line].score == top
+    assert not [each for each in pool if best in each.parents and each.score == top]

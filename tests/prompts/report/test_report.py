@@ -48,7 +48,7 @@ AFTER = evaluation(HOSTILE, lambda i: [(f"Ann{i}", 1), (f"Ayr{i}", 2)])
 WORSE = evaluation(HOSTILE, lambda i: [(f"Ann{i}", 1)] if i % 2 else [(f"Ann{i}", 1), (f"Ayr{i}", 2)])
 CANDIDATES = (
     Node("Find names.", (), (0.5, 0.25, 0.75)),
-    Node(HOSTILE, (0,), (1.0, 0.75, 1.0)),
+    Node(HOSTILE, (0,), (1.0, 0.75, 1.0), chosen=True),
     Node("Find towns.", (0,), (), accepted=False),
 )
 

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from harness.prompts.optimize.ledger import Rejected
 from harness.prompts.optimize.run import Candidate, Optimized
 from harness.prompts.optimize.settings import Settings
-from harness.prompts.report.tree import Node, best_node, tree_lines, tree_nodes, tree_plot
+from harness.prompts.report.tree import Node, tree_lines, tree_nodes, tree_plot
 
 RUN = (
     Node("Find names.", (), (0.5, 0.5)),
-    Node("Find persons.", (0,), (0.75, 0.75)),
+    Node("Find persons.", (0,), (0.75, 0.75), chosen=True),
     Node("Find it all.", (0,), (), accepted=False),
     Node("Find persons and places.", (1, 0), (1.0, 0.5)),
     Node("Find towns.", (1,), (), accepted=False),
@@ -74,16 +74,8 @@ def test_what_a_model_wrote_is_escaped():
     assert ET.fromstring(svg).find("g/title").text.startswith("ignore <script>")
 
 
-def test_the_best_is_the_first_of_equals():
-    assert best_node(RUN) == 1
-    assert best_node(RUN[:1]) == 0
-    with pytest.raises(ValueError, match="no candidate"):
-        best_node([Node("x", accepted=False)])
+def test_without_scores_there_is_no_mean():
     assert math.isnan(Node("x").score)
-
-
-def test_scores_that_differ_by_rounding_are_equal():
-    assert best_node([Node("x", (), (0.1, 0.2, 0.3)), Node("y", (0,), (0.3, 0.2, 0.1 + 1e-12))]) == 0
 
 
 def test_a_runs_candidates_come_before_its_rejected_proposals():
@@ -102,7 +94,7 @@ def test_a_runs_candidates_come_before_its_rejected_proposals():
     )
     assert tree_nodes(run) == (
         Node("seed", (), (0.5,)),
-        Node("child", (0,), (0.75,)),
+        Node("child", (0,), (0.75,), chosen=True),
         Node("worse", (1,), (), accepted=False),
     )
 
