@@ -18,7 +18,6 @@ from harness.prompts.command.models import where_it_runs
 from harness.prompts.command.outcome import Judged, Search, document
 from harness.prompts.evaluate import Evaluation, explain_comparison
 from harness.prompts.report.lint import lint
-from harness.prompts.report.page import html_page, markdown_page
 from harness.prompts.report.pareto import PromptPoint
 from harness.prompts.report.prompt_file import write_prompt_file
 from harness.prompts.report.report import FinishedRun, run_page
@@ -26,9 +25,10 @@ from harness.prompts.report.run_log import Entry, LoggedScore, log_table
 from harness.prompts.report.run_log_file import append_run, read_run_log
 from harness.prompts.report.saved_prompt import SavedPrompt, saved_score, worth_saving
 from harness.prompts.report.winners_bias import explain_bias, winners_bias
-from harness.prompts.tables import markdown_lines
 from harness.prompts.transfer.divergence import check_lines
 from harness.prompts.transfer.matrix import terminal_matrix
+from harness.render.sections import html_page, markdown_page
+from harness.render.tables import markdown_lines
 
 LOG, PROMPT = "runs.jsonl", "prompt.json"
 

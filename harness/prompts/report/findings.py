@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.prompts.tables import Table
 from harness.render.escape import clip, printable
+from harness.render.tables import Table
 
 Severity = Literal["error", "warning"]
 

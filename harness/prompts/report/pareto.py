@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from harness.prompts.tables import Table, score_text
 from harness.render import numbers
+from harness.render.tables import Table, score_text
 
 if TYPE_CHECKING:
     import pandas as pd

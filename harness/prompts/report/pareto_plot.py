@@ -7,10 +7,10 @@ import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 
 from harness.prompts.report.pareto import PromptPoint, non_dominated, on_front
-from harness.prompts.tables import score_text
 from harness.render import numbers
 from harness.render.escape import clip, printable
 from harness.render.svg import WIDTH, canvas, element, markup
+from harness.render.tables import score_text
 
 _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 380, 70.0, 60.0, 30.0, 320.0
 _LABEL = 26

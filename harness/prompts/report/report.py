@@ -13,15 +13,15 @@ from harness.prompts.evaluate import Comparison, Evaluation, explain_comparison
 from harness.prompts.examples import EntityType
 from harness.prompts.program import Program
 from harness.prompts.report.findings import Finding, findings_table
-from harness.prompts.report.page import Bullets, Chart, Lines, Page, Paragraph, Section
 from harness.prompts.report.pareto import PromptPoint, pareto_table
 from harness.prompts.report.pareto_plot import pareto_plot
 from harness.prompts.report.tree import Node, tree_lines, tree_plot
 from harness.prompts.report.winners_bias import explain_bias, winners_bias
-from harness.prompts.tables import Table, score_text
 from harness.prompts.transfer.divergence import OPTIMIZE_LOCALLY, Check, check_lines
 from harness.prompts.transfer.matrix import Transfer, transfer_sentences, transfer_table
 from harness.render import numbers
+from harness.render.sections import Bullets, Chart, Lines, Page, Paragraph, Section
+from harness.render.tables import Table, score_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,12 @@ def run_page(run: FinishedRun) -> Page:
         Section("On a lower precision", _precision(run)),
         Section("Where the figures come from", (_facts(run),)),
     )
-    return Page(f"Prompt optimization: {run.name}", explain_comparison(run.comparison), sections)
+    return Page(
+        f"Prompt optimization: {run.name}",
+        explain_comparison(run.comparison),
+        sections,
+        "Prompt optimization report",
+    )
 
 
 def _result(run: FinishedRun) -> tuple[Table, Paragraph]:

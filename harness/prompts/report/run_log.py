@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, get_args
 
-from harness.prompts.tables import Table, percent_text
 from harness.render import numbers
+from harness.render.tables import Table, percent_text
 
 Provenance = Literal["measured", "modelled", "quoted"]
 ScoredOn = Literal["test", "validation"]

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.prompts.tables import score_text
 from harness.render import numbers
 from harness.render.escape import clip, printable
 from harness.render.svg import canvas, element, markup
+from harness.render.tables import score_text
 
 if TYPE_CHECKING:
     from harness.prompts.optimize.run import Optimized

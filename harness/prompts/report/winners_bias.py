@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from harness.measure.stats import Floats, t_quantile
-from harness.prompts.tables import score_text
+from harness.render.tables import score_text
 
 RESAMPLES = 2000
 CONFIDENCE = 0.95

@@ -28,7 +28,7 @@ from harness.measure.stats import sign_test_p
 from harness.prompts.evaluate import SAMPLING, Evaluation, evaluate
 from harness.prompts.examples import ExampleSet
 from harness.prompts.program import Program
-from harness.prompts.tables import percent_text
+from harness.render.tables import percent_text
 
 OPTIMIZE_LOCALLY = "harness optimize-prompt"
 

@@ -23,9 +23,9 @@ from harness.measure.divergence import (
 from harness.prompts.evaluate import SAMPLING, evaluate
 from harness.prompts.examples import ExampleSet
 from harness.prompts.program import Program
-from harness.prompts.tables import Table, drop_text, markdown_lines, score_text, terminal_lines
 from harness.prompts.transfer.divergence import f1_scores
 from harness.render.escape import markdown_text, printable
+from harness.render.tables import Table, drop_text, markdown_lines, score_text, terminal_lines
 
 if TYPE_CHECKING:
     import pandas as pd

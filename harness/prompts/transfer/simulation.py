@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from harness.measure.divergence import CONFIDENCE, LIMIT, Decision, judge_divergence
 from harness.measure.stats import Floats, Interval, proportion_interval
-from harness.prompts.tables import Table, percent_text
+from harness.render.tables import Table, percent_text
 
 RESAMPLES = 200
 JUDGED_WITH = 1000

@@ -9,7 +9,7 @@ from harness.prompts.offline.nouns import asking_for
 from harness.prompts.program import NAMES_BY_TYPE, TYPED_LIST, Program
 from harness.prompts.report.findings import findings_table
 from harness.prompts.report.lint import Length, lint
-from harness.prompts.tables import markdown_lines
+from harness.render.tables import markdown_lines
 
 TYPES = (
     EntityType(1, "person", "A human being called by name."),

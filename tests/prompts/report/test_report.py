@@ -11,11 +11,11 @@ from harness.prompts.evaluate import compare, judge_answers
 from harness.prompts.examples import Entity, EntityType, Example, ExampleSet
 from harness.prompts.program import TYPED_LIST, Program
 from harness.prompts.report.lint import lint
-from harness.prompts.report.page import html_page, markdown_page
 from harness.prompts.report.report import FinishedRun, prompt_points, run_page
 from harness.prompts.report.tree import Node
 from harness.prompts.transfer.divergence import check_evaluations
 from harness.prompts.transfer.matrix import judge_transfers
+from harness.render.sections import html_page, markdown_page
 
 HOSTILE = "Find persons.<script>alert(1)</script> | ``` `x`\nFind places too."
 TYPES = (EntityType(1, "person", "a human being"), EntityType(2, "place", "a town"))

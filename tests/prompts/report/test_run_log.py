@@ -16,7 +16,7 @@ from harness.prompts.report.run_log import (
     entry_line,
     log_table,
 )
-from harness.prompts.tables import markdown_lines
+from harness.render.tables import markdown_lines
 
 OURS = Entry(
     date="2026-01-31",

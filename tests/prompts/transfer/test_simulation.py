@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.prompts.tables import terminal_lines
 from harness.prompts.transfer.simulation import rates, rates_table
+from harness.render.tables import terminal_lines
 
 
 def results(n, seed=0, differing=0.15):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.prompts.tables import (
+from harness.render.tables import (
     Table,
     drop_text,
     markdown_lines,

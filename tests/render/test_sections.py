@@ -7,17 +7,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.prompts.report.page import (
+from harness.render.sections import (
     Bullets,
     Chart,
     Lines,
+    Link,
+    Marked,
     Page,
     Paragraph,
     Section,
+    Segment,
     html_page,
     markdown_page,
 )
-from harness.prompts.tables import Table
+from harness.render.tables import Table
 
 HOSTILE = (
     "<script>alert(1)</script> <img src=x onerror=y> | `code` ``` **b** [a](http://e.x) \x1b[31m &amp; \"'"
@@ -36,6 +39,7 @@ def page_of(text):
         Bullets((text, "plain")),
         Table((text, "n"), ((text, "1"),)),
         Lines((text, f"+{text}", "-gone"), "diff"),
+        Marked(((Segment(text), Segment(text, f"is {text}", strength=0.25)), (Segment(text, f"at {text}"),))),
         Chart("<svg><title>ours</title></svg>"),
     )
     return Page(text, text, (Section(text, blocks),))
@@ -124,3 +128,15 @@ def test_a_paragraph_does_not_begin_a_list(text):
 
 def test_indented_lines_keep_their_place():
     assert "   |- #1" in markdown_page(Page("t", "l", (Section("s", (Lines(("   |- #1",)),)),)))
+
+
+def test_a_cell_leads_to_a_mark():
+    table = Table(("value", "where"), (("7 %", Link("page 3", 'e1"x')),))
+    text = Marked(((Segment("margin "), Segment("7 %", "margin", 'e1"x')),))
+    page = Page("t", "l", (Section("s", (table, text)),))
+    html = html_page(page)
+    assert '<a href="#e1&#34;x">page 3</a>' in html
+    assert '<mark id="e1&#34;x" title="margin" style="--strength:1.00">7 %</mark>' in html
+    markdown = markdown_page(page)
+    assert "| 7 % | page 3 |" in markdown
+    assert "margin [7 %]" in markdown

@@ -11,8 +11,8 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
-from harness.prompts.tables import Table, markdown_lines
 from harness.render.escape import clip, markdown_text
+from harness.render.tables import Table, markdown_lines
 
 _LONGEST = 8_000
 _BACKTICKS = re.compile(r"`+")
@@ -47,7 +47,40 @@ class Chart:
     svg: str
 
 
-Block = Paragraph | Bullets | Table | Lines | Chart
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A piece of a line. With a `label` it is marked, and the label is shown on pointing at it.
+
+    `anchor` is what a `Link` leads to; `strength` in [0, 1] colours the mark from faint to full.
+    """
+
+    text: str
+    label: str = ""
+    anchor: str = ""
+    strength: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """Lines of text in which pieces are marked. In Markdown marks become brackets."""
+
+    lines: tuple[tuple[Segment, ...], ...]
+
+
+class Link(str):
+    """A table's cell that leads to a mark on the same page; in other forms it is its text."""
+
+    __slots__ = ("anchor",)
+    anchor: str
+
+    def __new__(cls, text: str, anchor: str) -> Link:
+        """The cell's text, and the anchor of a `Segment`."""
+        made = super().__new__(cls, text)
+        made.anchor = anchor
+        return made
+
+
+Block = Paragraph | Bullets | Table | Lines | Marked | Chart
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +93,12 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A title, a sentence that says it all, and sections."""
+    """A title, a sentence that says it all, and sections; `kind` stands above the title."""
 
     title: str
     lede: str
     sections: tuple[Section, ...]
+    kind: str = "Report"
 
 
 def markdown_page(page: Page) -> str:
@@ -83,9 +117,7 @@ def html_page(page: Page) -> str:
     import jinja2
 
     environment = jinja2.Environment(
-        loader=jinja2.ChoiceLoader(
-            [jinja2.PackageLoader("harness.prompts.report"), jinja2.PackageLoader("harness.render")]
-        ),
+        loader=jinja2.PackageLoader("harness.render"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         finalize=_shown,
@@ -96,23 +128,31 @@ def html_page(page: Page) -> str:
         "table": lambda block: isinstance(block, Table),
         "bullets": lambda block: isinstance(block, Bullets),
         "preformatted": lambda block: isinstance(block, Lines),
+        "marked": lambda block: isinstance(block, Marked),
+        "link": lambda cell: isinstance(cell, Link),
         "chart": lambda block: isinstance(block, Chart),
     }
-    return environment.get_template("page.html.j2").render(page=page, mark=_mark, trusted=_trusted)
+    return environment.get_template("sections.html.j2").render(page=page, mark=_mark, trusted=_trusted)
 
 
 def _md(text: str) -> str:
     return markdown_text(text, _LONGEST)
 
 
-def _markdown_block(block: Paragraph | Bullets | Table | Lines) -> list[str]:
+def _markdown_block(block: Paragraph | Bullets | Table | Lines | Marked) -> list[str]:
     if isinstance(block, Paragraph):
         return [_leading(_md(block.text))]
     if isinstance(block, Bullets):
         return [f"- {_leading(_md(item))}" for item in block.items]
     if isinstance(block, Table):
         return markdown_lines(block)
+    if isinstance(block, Marked):
+        return _fenced(Lines(tuple("".join(map(_bracketed, line)) for line in block.lines)))
     return _fenced(block)
+
+
+def _bracketed(segment: Segment) -> str:
+    return f"[{segment.text}]" if segment.label else segment.text
 
 
 def _leading(text: str) -> str:
