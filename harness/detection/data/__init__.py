@@ -1,0 +1,1 @@
+"""Responses with marked hallucinations: RAGTruth's files, synthetic ones of that form, their tokens."""
