@@ -1,0 +1,1 @@
+"""What a detection run says: six panels, the controls, and responses with their tokens marked."""
