@@ -136,6 +136,24 @@ def _parser(asked: str) -> argparse.ArgumentParser:
 
         add_prompt_options(prompts, _project() / MATRIX_FILE)
 
+    extract = commands.add_parser("extract", help="facilities and their fields from companies' documents")
+    if asked == "extract":
+        from harness.extraction.command.extract import add_options as add_extract_options
+
+        add_extract_options(extract)
+
+    corpus = commands.add_parser("corpus", help="companies whose every field is known")
+    if asked == "corpus":
+        from harness.extraction.command.corpus import add_options as add_corpus_options
+
+        add_corpus_options(corpus)
+
+    detect = commands.add_parser("detect", help="hallucinations, from what happens inside the model")
+    if asked == "detect":
+        from harness.detection.command.detect import add_options as add_detect_options
+
+        add_detect_options(detect)
+
     for command in (report, compare):
         command.add_argument(
             "--report-dir", type=Path, default=_project() / "reports", metavar="DIR",

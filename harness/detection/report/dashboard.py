@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.detection.detector.auc import Auc
+from harness.detection.detector.auc import Auc, Flags
 from harness.detection.detector.curves import Confusion, curves
 from harness.measure.stats import Floats
 from harness.render.svg import WIDTH, canvas, element, markup
@@ -23,7 +23,7 @@ class Shown:
     """Held-out scores in [0, 1] with their labels, and what was called at each fold's threshold."""
 
     scores: Floats
-    labels: Floats
+    labels: Flags
     confusion: Confusion
     auc: Auc
     figures: tuple[tuple[str, str], ...]

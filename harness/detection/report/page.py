@@ -58,17 +58,21 @@ def report_page(report: Report) -> Page:
 def lede(report: Report) -> str:
     """One sentence: the areas, and whether any control does as well."""
     found = report.detector
-    rivals = [each for each in report.controls if each.auc.auc >= found.auc.auc]
-    ending = (
-        f"; {rivals[0].name} alone does no worse ({rivals[0].auc.auc:.3f})"
-        if rivals
-        else "; no control does as well"
-    )
+    rivals = [(_either_way(each.auc.auc), each.name) for each in report.controls]
+    best, name = max(rivals, default=(0.0, ""))
+    ending = "; no control does as well"
+    if best >= found.auc.auc:
+        ending = f"; {name} alone does no worse ({best:.3f})"
     return (
         f"AUC {score_text(found.auc.auc, found.auc.low, found.auc.high)}, within tasks "
         f"{score_text(found.within, *found.within_interval)}, on {found.auc.positives + found.auc.negatives} "
         f"held-out responses{ending}"
     )
+
+
+def _either_way(area: float) -> float:
+    """A control that is turned around is a control too."""
+    return 0.0 if math.isnan(area) else max(area, 1.0 - area)
 
 
 def judged_table(report: Report) -> Table:

@@ -1,0 +1,1 @@
+"""`harness detect`: from responses to a judged detector and its report."""
