@@ -1,0 +1,1 @@
+"""The documented pipeline: a pass per field group, section passes, verification, deep extraction, caps."""
