@@ -69,11 +69,12 @@ class Model:
         self._counted: Counter[str] = Counter()
         self._lock = threading.Lock()
 
-    def answers(self, requests: Sequence[Request]) -> list[Answer]:
+    def answers(self, requests: Sequence[Request], *, cut_is_final: bool = False) -> list[Answer]:
         """One answer for each request, in order.
 
         One that was cut at `max_tokens` is asked for again with the limit doubled, up to the context; one
-        that fills the context is returned as it is (`is_cut`): the model's own doing. Equal requests are
+        that fills the context is returned as it is (`is_cut`): the model's own doing. With `cut_is_final`
+        every answer is returned as it is, for callers that can use a part of one. Equal requests are
         numbered in the order of the list, so a run resumes exactly when it lists the same requests in the
         same order: from one thread, or from threads whose requests differ.
 
@@ -83,6 +84,8 @@ class Model:
         the run anew with its journal opened anew.
         """
         answers = self._round(requests)
+        if cut_is_final:
+            return answers
         asked = dict(enumerate(requests))
         # in rounds, so that calls are numbered in the same order whichever answer comes first
         while asked := {

@@ -74,9 +74,11 @@ class Reply:
 
     `found` are values that are there, `absent` fields said not to apply, `elsewhere` those that the reader
     expects in another place. `unreadable`: no answer could be read even after asking again (`calls` counts
-    every request that had an answer, `asked_again` those of them that repeat one). Tokens are summed over
-    them; `shared_prompt_tokens` are those that an earlier prompt of this reader began with, which a prefix
-    cache would have kept. `latency_s` is what the engine took, 0 for a reader that only pretends to read.
+    every request that had an answer, `asked_again` those of them that repeat one); `unread` are the fields
+    that nothing readable was about, all of them or, where an ask takes several requests or an answer was
+    cut, some: these were not looked for. Tokens are summed over the calls; `shared_prompt_tokens` are those
+    that an earlier prompt about the same company began with, which a prefix cache would have kept.
+    `latency_s` is what the engine took, 0 for a reader that only pretends to read.
     """
 
     found: tuple[Found, ...] = ()
@@ -90,6 +92,7 @@ class Reply:
     completion_tokens: int = 0
     shared_prompt_tokens: int = 0
     latency_s: float = 0.0
+    unread: tuple[str, ...] = ()
 
 
 class Reader(Protocol):

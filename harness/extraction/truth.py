@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from harness.extraction.asks import Facility, Passage
@@ -22,7 +22,8 @@ class TrueValue:
     alternatives: each is a set of passages that together suffice to know the value (a computed share needs
     two). `tags` say what makes it hard: "schedule", "synonym", "amendment", "split" and so on.
     `superseded` are values that an earlier document gave, and `distractors` where the text says something
-    that looks like it: (kind, passage, the value it would give).
+    that looks like it: (kind, passage, the value it would give; empty where it gives none). `marks` are the
+    passages within the spans at which the value itself, or a part that it is computed from, is written.
     """
 
     value: str
@@ -31,6 +32,7 @@ class TrueValue:
     tags: tuple[str, ...] = ()
     superseded: tuple[str, ...] = ()
     distractors: tuple[tuple[str, Passage, str], ...] = ()
+    marks: tuple[Passage, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,8 @@ class Truth:
     """All that is to be found: `values` by (facility name or DEAL, field key). What is not in it is absent.
 
     `facility_spans` are the passages that each facility's existence can be read from, any one suffices.
-    `references` are passages that name the place of a field's value without giving it, by field key.
+    `references` are passages that name the place of a field's value without giving it, by field key. `baits`
+    are, for values that are absent, where the text says something that looks like one; as distractors are.
     """
 
     company: Company
@@ -46,3 +49,4 @@ class Truth:
     values: Mapping[tuple[str, str], TrueValue]
     facility_spans: Mapping[str, tuple[Passage, ...]]
     references: Mapping[str, tuple[Passage, ...]]
+    baits: Mapping[tuple[str, str], tuple[tuple[str, Passage, str], ...]] = field(default_factory=dict)

@@ -384,6 +384,24 @@ def test_answers_that_go_on_to_their_limit_by_wish_are_not_cut():
     assert (answer.completion_tokens, len(engine.asked)) == (5, 1)
 
 
+def test_a_cut_answer_is_final_where_its_caller_says_so(tmp_path, path):
+    engine, cache = length(50), ResponseCache(tmp_path / "cache")
+    requests = [chat("a", max_tokens=5), chat("b", max_tokens=60)]
+    with Journal(path, {}) as journal:
+        model = Model(engine, IDENTITY, role="task", journal=journal, cache=cache)
+        answers = model.answers(requests, cut_is_final=True)
+        assert [(answer.completion_tokens, answer.is_cut) for answer in answers] == [(5, True), (50, False)]
+        counts = model.tally.counts("task")
+        assert (len(engine.asked), counts.cut, counts.filled) == (2, 0, 0)
+    # kept like any other answer, and the beginning of the longer one where that is wanted later
+    with Journal(path, {}) as journal:
+        model = Model(engine, IDENTITY, role="task", journal=journal)
+        assert [answer.source for answer in model.answers(requests, cut_is_final=True)] == ["journal"] * 2
+    model = Model(engine, IDENTITY, role="task", cache=cache)
+    assert [answer.completion_tokens for answer in model.answers(requests)] == [50, 50]
+    assert [request.sampling.max_tokens for request in engine.asked] == [5, 60, 10, 20, 40, 80]
+
+
 def test_a_context_that_no_one_tells_stops_the_run_and_keeps_the_answer(path):
     class Silent(FakeEngine):
         @property

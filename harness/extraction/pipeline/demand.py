@@ -16,9 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.extraction.pipeline.settings import Prior
-
-Floats = NDArray[np.float64]
+from harness.extraction.pipeline.settings import Floats, Prior
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -36,9 +34,10 @@ def prior_mass(scores: Floats, tokens: Floats, prior: Prior) -> Floats:
     # relative to the best, so that the power cannot overflow
     best = float(scores.max())
     if not best > 0.0:
-        return prior.present * evenly
+        return np.asarray(prior.present * evenly)
     sharp = np.where(scores > 0.0, scores / best, 0.0) ** prior.sharpness
-    return prior.present * (prior.anywhere * evenly + (1.0 - prior.anywhere) * sharp / sharp.sum())
+    mass: Floats = prior.present * (prior.anywhere * evenly + (1.0 - prior.anywhere) * sharp / sharp.sum())
+    return mass
 
 
 class Demand:
@@ -54,6 +53,7 @@ class Demand:
             for field in self.fields
         ]
         self._mass = np.array([mass[unit.field] for unit in self.units], dtype=float)
+        self._prior = self._mass.copy()
         self._absent = 1.0 - self._mass.sum(axis=1)
         self._weight = np.ones(len(self.units))
         self._scale = np.ones(len(self.units))
@@ -67,11 +67,10 @@ class Demand:
         worth = self._mass * (self._weight * self._scale)[:, None]
         return np.array([worth[rows].sum(axis=0) for rows in self._field_rows])
 
-    def wanted_of(self, field: int, pieces: Sequence[int]) -> Floats:
-        """The same for one field (its number) on some pieces."""
-        rows = self._field_rows[field]
-        worth: Floats = self._mass[np.ix_(rows, pieces)] * (self._weight * self._scale)[rows, None]
-        return worth.sum(axis=0)
+    def slots(self) -> Floats:
+        """How many values a look for each field asks for, shape [fields]: its units that still pull."""
+        pulls = self._weight > 0.0
+        return np.array([max(1.0, float(pulls[rows].sum())) for rows in self._field_rows])
 
     def missing(self, units: Sequence[Unit]) -> list[Unit]:
         """Those of them that still pull."""
@@ -80,12 +79,12 @@ class Demand:
     def look(self, units: Sequence[Unit], pieces: Sequence[int], chance: float) -> None:
         """Take off what a look at these pieces would find with this chance."""
         if units:
-            self._mass[np.ix_(self.rows(units), pieces)] *= 1.0 - chance
+            self._mass[np.ix_(self.rows(units), np.array(pieces, dtype=np.intp))] *= 1.0 - chance
 
     def undo(self, units: Sequence[Unit], pieces: Sequence[int], chance: float) -> None:
         """Put back what `look` took off: nobody looked after all."""
         if units and chance < 1.0:
-            self._mass[np.ix_(self.rows(units), pieces)] /= 1.0 - chance
+            self._mass[np.ix_(self.rows(units), np.array(pieces, dtype=np.intp))] /= 1.0 - chance
 
     def settle(self) -> None:
         """Count the looks as answered: what is left becomes more, or less, likely than before."""
@@ -98,16 +97,17 @@ class Demand:
         self._weight[self._rows[unit]] = weight
 
     def only(self, unit: Unit, pieces: Sequence[int], probability: float) -> None:
-        """Another value is expected, and only in these pieces, with this probability in all."""
-        row = self._rows[unit]
-        kept = np.zeros(self._mass.shape[1])
-        kept[list(pieces)] = self._mass[row, list(pieces)]
-        held = kept.sum()
-        share = min(1.0, probability)
-        self._mass[row] = kept * (share / held) if held > 0.0 else 0.0
-        self._absent[row] = 1.0 - self._mass[row].sum()
+        """Another value is expected, and only in these pieces: with this probability had nobody looked there,
+        and in proportion to the prior."""
+        row, kept = self._rows[unit], list(pieces)
+        before = self._prior[row, kept].sum()
+        mass = np.zeros(self._mass.shape[1])
+        if before > 0.0:
+            mass[kept] = self._mass[row, kept] * (probability / before)
+        self._mass[row] = mass
+        self._absent[row] = 1.0 - probability
         self._weight[row] = 1.0
-        self._scale[row] = 1.0
+        self.settle()
 
     def sure(self, unit: Unit, present: float) -> None:
         """Something says that the value is there with at least this probability, without giving it."""

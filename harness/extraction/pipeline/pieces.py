@@ -1,30 +1,27 @@
-"""A company's text in pieces of whole lines: what passages are put together from, and what demand falls on."""
+"""A company's text in small sections: what passages consist of, and what demand falls on."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from harness.extraction.asks import Passage
 from harness.extraction.company import Company
-
-_LINE = re.compile(r"[^\n]*\n|[^\n]+\Z")
-_WORD = re.compile(r"\S+\s*|\s+")
+from harness.extraction.sections import section_chunks, titled
 
 
 @dataclass(frozen=True, slots=True)
 class Pieces:
     """Pieces in the order of the text, none over the border of two documents.
 
-    `tokens` and `documents` (the number of its document) belong to each; `text` is never empty. Blank pieces
-    are left out.
+    `tokens`, `documents` (the number of its document) and `titled` (its text under its headings, for
+    retrieval) belong to each.
     """
 
     spans: tuple[Passage, ...]
     tokens: tuple[int, ...]
     documents: tuple[int, ...]
+    titled: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.spans)
@@ -64,55 +61,18 @@ class Pieces:
 
 
 def pieces(company: Company, tokens: Callable[[str], int], size: int) -> Pieces:
-    """Pieces of at most `size` tokens, as `tokens` counts single lines. A piece ends at a blank line when it
-    is half full, else where the next line does not fit; a line that is longer is cut between words."""
-    spans, counts, documents = [], [], []
+    """Sections of at most `size` tokens, as `tokens` counts single lines; blank ones are left out."""
     text = company.text
-    for number, (document, start) in enumerate(zip(company.documents, company.starts, strict=True)):
-        for span, count in _packed(text, start, start + len(document.text), tokens, size):
-            if text[span.start : span.end].strip():
-                spans.append(span)
-                counts.append(count)
-                documents.append(number)
-    return Pieces(tuple(spans), tuple(counts), tuple(documents))
-
-
-def _packed(
-    text: str, start: int, end: int, tokens: Callable[[str], int], size: int
-) -> Iterator[tuple[Passage, int]]:
-    first, held, at = start, 0, start
-    for line_end, count in _lines(text, start, end, tokens, size):
-        is_blank = not text[at:line_end].strip()
-        if held and (held + count > size or (is_blank and 2 * held >= size)):
-            yield Passage(first, at), held
-            first, held = at, 0
-        held += count
-        at = line_end
-    if at > first:
-        yield Passage(first, at), held
-
-
-def _lines(
-    text: str, start: int, end: int, tokens: Callable[[str], int], size: int
-) -> Iterator[tuple[int, int]]:
-    """Where each line ends and how many tokens it has; of a line that is too long the parts."""
-    for line in _LINE.finditer(text, start, end):
-        count = tokens(line.group())
-        if count <= size:
-            yield line.end(), count
-        else:
-            yield from _parts(text, line.start(), line.end(), count, size)
-
-
-def _parts(text: str, start: int, end: int, count: int, size: int) -> Iterator[tuple[int, int]]:
-    """A long line in parts of about equally many characters, none longer than its share of `size` tokens."""
-    share = max(1, (end - start) * size // count)
-    borders, last = [start], start
-    for word in _WORD.finditer(text, start, end):
-        while word.end() - last > share:
-            last = word.start() if word.start() > last else min(last + share, word.end())
-            borders.append(last)
-    if borders[-1] < end:
-        borders.append(end)
-    for one, two in pairwise(borders):
-        yield two, max(1, count * (two - one) // (end - start))
+    starts = company.starts
+    kept = [
+        section
+        for section in section_chunks(company, tokens, size)
+        if text[section.passage.start : section.passage.end].strip()
+    ]
+    spans = tuple(section.passage for section in kept)
+    return Pieces(
+        spans,
+        tuple(max(1, tokens(text[span.start : span.end])) for span in spans),
+        tuple(sum(start <= span.start for start in starts) - 1 for span in spans),
+        tuple(titled(company, section) for section in kept),
+    )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 
+import numpy as np
+from numpy.typing import NDArray
+
 from harness.errors import HarnessError
 
+Floats = NDArray[np.float64]
 Seconds = Callable[[int, int], float]
 """Time model: seconds of a call of so many prompt and completion tokens."""
 
@@ -16,18 +19,21 @@ Seconds = Callable[[int, int], float]
 class Hits:
     """The chance that a reader finds a value that is in its prompt, as the planner assumes it.
 
-    It is `at_best` for one field in a short prompt and falls by the factors exp(-per_field) with each further
-    field and exp(-per_1000_tokens) with each 1,000 tokens of text.
+    The log-odds of missing it are `base` for one value in 256 tokens of text, and grow with each doubling of
+    the values asked for and of the text. Fit them to a reader by `reading.noise_fit`, whose curve of misses
+    has these terms; the defaults are its assumed one's, in the middle of a text with a distractor.
     """
 
-    at_best: float = 0.97
-    per_field: float = 0.006
-    per_1000_tokens: float = 0.02
+    base: float = -3.2
+    per_value_doubling: float = 0.25
+    per_text_doubling: float = 0.2
 
-    def chance(self, fields: int, tokens: int) -> float:
-        """For one of `fields` asked for in `tokens` of text."""
-        lost = self.per_field * max(0, fields - 1) + self.per_1000_tokens * tokens / 1000.0
-        return self.at_best * math.exp(-lost)
+    def chance(self, values: Floats, tokens: Floats) -> Floats:
+        """For one of so many values asked for in so much text; arrays of one shape, or that broadcast."""
+        odds = self.base + self.per_value_doubling * np.log2(np.maximum(values, 1.0))
+        odds = odds + self.per_text_doubling * np.log2(np.maximum(tokens, 64.0) / 256.0)
+        found: Floats = 1.0 / (1.0 + np.exp(odds))
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +57,8 @@ class Settings:
     None: unbounded. `window_tokens` is the most text shown at once, `bundle_fields` the most fields asked for
     at once, `piece_tokens` the grain in which text is chosen. Reading ends when the next call is expected to
     bring fewer than `least_gain` values. `wave_calls` are planned before the first of them is answered.
-    `detection_calls` is the most that are spent on naming the facilities. What was found is looked for again
+    Facilities are named by `detection_calls` calls that show `detection_tokens` each, and by as many again
+    as long as none is found. What was found is looked for again
     with the weight `confirm`, and in later amendments as if a share `superseded` had another value there.
     Not `adaptive`: every window is asked for every bundle, whatever was found.
     """
@@ -64,7 +71,8 @@ class Settings:
     overlap_tokens: int = 300
     least_gain: float = 0.3
     wave_calls: int = 12
-    detection_calls: int = 2
+    detection_calls: int = 3
+    detection_tokens: int = 3000
     confirm: float = 0.1
     superseded: float = 0.15
     adaptive: bool = True
@@ -75,10 +83,14 @@ class Settings:
         for name, least in _LEAST.items():
             value = getattr(self, name)
             if value is not None and not value >= least:
-                raise HarnessError(f"{name} is {value}", where="pipeline settings", allowed=f"{least} and more")
-        for part, name in ((self.hits, "at_best"), (self.prior, "present"), (self.prior, "anywhere")):
+                raise HarnessError(
+                    f"{name} is {value}", where="pipeline settings", allowed=f"{least} and more"
+                )
+        for part, name in ((self.prior, "present"), (self.prior, "anywhere")):
             if not 0.0 <= getattr(part, name) <= 1.0:
-                raise HarnessError(f"{name} is {getattr(part, name)}", where="pipeline settings", allowed="0 to 1")
+                raise HarnessError(
+                    f"{name} is {getattr(part, name)}", where="pipeline settings", allowed="0 to 1"
+                )
 
 
 _LEAST = {
@@ -91,6 +103,7 @@ _LEAST = {
     "least_gain": 0,
     "wave_calls": 1,
     "detection_calls": 1,
+    "detection_tokens": 1,
     "confirm": 0,
     "superseded": 0,
 }

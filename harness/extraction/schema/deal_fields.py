@@ -225,8 +225,8 @@ COVENANTS_GENERAL = group_of(
         "lockup_minimum_equity_reserve",
         "Lock-up minimum equity reserve account",
         "amount",
-        "The balance of the equity reserve account below which distributions are locked up, with its currency "
-        "and unit.",
+        "The balance of the equity reserve account below which distributions are locked up, with its "
+        "currency and unit.",
         "equity reserve account | minimum balance | lock-up",
     ),
 )

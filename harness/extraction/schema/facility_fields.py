@@ -254,7 +254,7 @@ CASH_SWEEP = group_of(
         "sweep_structure",
         "Cash sweep structure",
         "choice",
-        "By what the sweep is set: a share fixed in advance, a target balance, a transmission asset's own rule.",
+        "By what the sweep is set: a share fixed in advance, a target balance, a transmission asset's rule.",
         "cash sweep | target balance | excess cash flow | structure",
         choices=("Predetermined", "Targeted", "Transmission asset"),
     ),
@@ -295,7 +295,7 @@ FEES = group_of(
         "commitment_fee",
         "Commitment fee",
         "percent",
-        "The fee on what is not drawn: a rate per year, or a share of the margin, such as 40% of margin.",
+        "The fee on what is not drawn, as a rate per year. A share of the margin is none.",
         "commitment fee | undrawn | unused commitment | available commitment",
     ),
     field(

@@ -26,7 +26,7 @@ Kind = Literal[
     "text",
 ]
 """What a value is, and so how two are compared (`values/`). A `month` is one of a certain year, MM/YYYY; a
-`month_of_year` is one of twelve. A `term` is a short expression whose words all tell, a `text` may be prose."""
+`month_of_year` is one of twelve. Every word of a `term` tells, a `text` may be prose."""
 
 Scope = Literal["deal", "facility"]
 

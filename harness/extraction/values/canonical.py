@@ -11,23 +11,43 @@ import unicodedata
 from collections.abc import Callable, Mapping
 
 from harness.extraction.schema.fields import Field, Kind
+from harness.extraction.values.currencies import canonical_currency, named_currency
 from harness.extraction.values.dates import canonical_date, canonical_month, canonical_year
 from harness.extraction.values.numbers import canonical_amount, canonical_percent, canonical_ratio
 from harness.extraction.values.schedules import canonical_schedule
-
-_YES = frozenset("yes y true x applicable linked present required included".split())
-_NO = frozenset(["no", "n", "false", "none", "not applicable", "n/a", "absent", "not required"])
-_CURRENCIES = {
-    "€": "EUR", "euro": "EUR", "euros": "EUR", "£": "GBP", "sterling": "GBP", "pound sterling": "GBP",
-    "pounds sterling": "GBP", "$": "USD", "us dollar": "USD", "us dollars": "USD", "dollars": "USD",
-    "us$": "USD", "swiss francs": "CHF", "swiss franc": "CHF", "danish kroner": "DKK",
-    "swedish kronor": "SEK", "norwegian kroner": "NOK", "polish zloty": "PLN", "zloty": "PLN",
-}  # fmt: skip
-_CODE = re.compile(r"[A-Z]{3}")
-_TENOR = re.compile(r"(\d{1,3})\s*[- ]?\s*(d|day|days|w|week|weeks|m|month|months|y|year|years)")
-_LEGAL_FORMS = re.compile(
-    r"\b(?:b\.?v\.?|n\.?v\.?|s\.?a\.?|s\.?p\.?a\.?|gmbh|ag|ltd|limited|llc|l\.?p\.?|plc|inc|s\.?l\.?|a\.?s\.?|oy)\.?$"
+from harness.extraction.values.words import (
+    canonical_benchmark,
+    canonical_country,
+    canonical_facility_name,
+    canonical_nace,
+    canonical_name,
+    canonical_text,
 )
+
+_YES = frozenset("yes y true x applicable linked present required included ja oui si sí sim tak".split())
+_NO = frozenset(
+    [
+        "no",
+        "n",
+        "false",
+        "none",
+        "not applicable",
+        "n/a",
+        "absent",
+        "not required",
+        "nein",
+        "non",
+        "nee",
+        "nie",
+        "não",
+    ]
+)
+_NO_VALUE = frozenset(
+    ["n/a", "na", "not applicable", "not specified", "not stated", "not available", "unknown", "none", "null",
+     "nil", "tbd", "tbc", "not extracted", "not found", "possibly present", "extraction error",
+     "conflict", "found"]
+)  # fmt: skip
+_TENOR = re.compile(r"(\d{1,3})\s*[- ]?\s*(d|day|days|w|week|weeks|m|month|months|y|year|years)")
 _NUMBERS = {
     "one": "1", "two": "2", "three": "3", "six": "6", "nine": "9", "twelve": "12", "four": "4", "five": "5",
 }  # fmt: skip
@@ -42,15 +62,28 @@ def canonical(field: Field, text: str) -> str | None:
     # in a list each line is an entry
     lines = [" ".join(line.split()) for line in unicodedata.normalize("NFKC", text).splitlines()]
     plain = (";" if field.kind == "schedule" else " ").join(filter(None, lines))
-    if not plain:
+    if not plain or (field.kind not in _WITH_WORDS_OF_THEIR_OWN and _is_no_value(plain)):
         return None
     return _FORMS[field.kind](field, plain)
 
 
 def same(field: Field, a: str, b: str) -> bool:
-    """Whether two texts give the same value; never when one of them is no value of this field."""
+    """Whether two texts give the same value; never when one of them is no value of this field.
+
+    Amounts in two different currencies differ, though both have the same form.
+    """
     first = canonical(field, a)
-    return first is not None and first == canonical(field, b)
+    if first is None or first != canonical(field, b):
+        return False
+    if field.kind != "amount":
+        return True
+    one, other = named_currency(a), named_currency(b)
+    return one is None or other is None or one == other
+
+
+def _is_no_value(plain: str) -> bool:
+    """Whether it is a word for nothing, such as the status words."""
+    return " ".join(plain.casefold().replace("_", " ").strip(" .()[]<>-").split()) in _NO_VALUE
 
 
 def problem(field: Field, text: str) -> str:
@@ -61,40 +94,28 @@ def problem(field: Field, text: str) -> str:
     return f"{field.name}: {text!r} is not {wanted}"
 
 
-def _name(_field: Field, text: str) -> str | None:
-    """Lower case without accents, outer punctuation and the legal form's dots; None without a letter."""
-    plain = without_accents(text).casefold().strip(" .,;:\"'()[]")
-    plain = re.sub(r"[\"'’`,()]", " ", plain).replace("&", " and ")
-    plain = _LEGAL_FORMS.sub(lambda found: found.group().replace(".", ""), " ".join(plain.split()))
-    return plain if any(character.isalnum() for character in plain) else None
-
-
-def _text(_field: Field, text: str) -> str | None:
-    plain = " ".join(re.sub(r"[^\w%./&-]+", " ", without_accents(text).casefold()).split()).strip(" ./-")
-    return plain or None
-
-
-def _currency(_field: Field, text: str) -> str | None:
-    plain = text.strip(" .()")
-    if _CODE.fullmatch(plain.upper()):
-        return plain.upper()
-    return _CURRENCIES.get(plain.casefold())
-
-
 def _yes_no(_field: Field, text: str) -> str | None:
     plain = text.casefold().strip(" .")
-    return "Yes" if plain in _YES else "No" if plain in _NO else None
+    # a reason in brackets or after a comma changes nothing: "Yes, by swaps"
+    first = re.split(r"\s*[,;(:]", plain)[0].strip(" .")
+    return "Yes" if {plain, first} & _YES else "No" if {plain, first} & _NO else None
 
 
 def _choice(field: Field, text: str) -> str | None:
-    plain = _text(field, text)
-    return next((each for each in field.choices if _text(field, each) == plain), None)
+    plain = _singular(text)
+    return next((each for each in field.choices if _singular(each) == plain), None)
+
+
+def _singular(text: str) -> str:
+    return " ".join(word.removesuffix("s") for word in (canonical_text(text) or "").split())
 
 
 def _tenor(_field: Field, text: str) -> str | None:
     plain = text.casefold().strip(" .")
     for word, digits in _NUMBERS.items():
         plain = re.sub(rf"\b{word}\b", digits, plain)
+    if plain in ("on", "o/n", "overnight"):
+        return "ON"
     found = _TENOR.fullmatch(plain)
     if not found:
         return None
@@ -102,26 +123,28 @@ def _tenor(_field: Field, text: str) -> str | None:
     return f"{count * 12}M" if unit == "Y" else f"{count}{unit}"
 
 
-def without_accents(text: str) -> str:
-    """Letters without marks."""
-    return "".join(each for each in unicodedata.normalize("NFKD", text) if not unicodedata.combining(each))
-
-
 _FORMS: Mapping[Kind, Callable[[Field, str], str | None]] = {
-    "name": _name,
-    "text": _text,
-    "currency": _currency,
+    "name": lambda _, text: canonical_name(text),
+    "text": lambda _, text: canonical_text(text),
+    "currency": lambda _, text: canonical_currency(text),
     "amount": lambda _, text: canonical_amount(text),
     "percent": lambda _, text: canonical_percent(text),
     "ratio": lambda _, text: canonical_ratio(text),
-    "date": lambda _, text: canonical_date(text),
+    "month": lambda _, text: canonical_date(text),
     "year": lambda _, text: canonical_year(text),
-    "month": lambda _, text: canonical_month(text),
+    "month_of_year": lambda _, text: canonical_month(text),
+    "facility_name": lambda _, text: canonical_facility_name(text),
+    "term": lambda _, text: canonical_text(text),
+    "country": lambda _, text: canonical_country(text),
+    "nace": lambda _, text: canonical_nace(text),
+    "benchmark": lambda _, text: canonical_benchmark(text),
     "yes_no": _yes_no,
     "choice": _choice,
     "tenor": _tenor,
     "schedule": lambda _, text: canonical_schedule(text),
 }
+_WITH_WORDS_OF_THEIR_OWN: frozenset[Kind] = frozenset(["yes_no", "percent"])
+"""Kinds for which some of the words for nothing are values: No, and zero."""
 _WANTED: Mapping[Kind, str] = {
     "name": "a name",
     "text": "a text",
@@ -129,9 +152,14 @@ _WANTED: Mapping[Kind, str] = {
     "amount": "an amount of money",
     "percent": "a percentage",
     "ratio": "a ratio such as 1.20x",
-    "date": "a date",
+    "month": "a month of a year",
     "year": "a year",
-    "month": "a month",
+    "month_of_year": "a month",
+    "facility_name": "a name",
+    "term": "an expression",
+    "country": "a country",
+    "nace": "an activity code",
+    "benchmark": "a reference rate",
     "yes_no": "Yes or No",
     "choice": "one of the choices",
     "tenor": "a tenor such as 6M",

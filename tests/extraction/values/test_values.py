@@ -12,7 +12,7 @@ from harness.extraction.values.numbers import decimal, plain_decimal
 
 OF_KIND = {field.kind: field for field in reversed(list(FIELDS.values()))}
 FORMS = [
-    ("date", "03/2024", ["March 2024", "15 March 2024", "15.03.2024", "2024-03-15", "3/2024", "Mar. 2024",
+    ("month", "03/2024", ["March 2024", "15 March 2024", "15.03.2024", "2024-03-15", "3/2024", "Mar. 2024",
                          "March 15, 2024", "15 de marzo de 2024"]),
     ("percent", "2.5", ["2.50 %", "2,5%", "2.5 per cent per annum", "250 bps", "2.5"]),
     ("percent", "12.5", ["12.50 %", "1250 basis points"]),
@@ -25,7 +25,7 @@ FORMS = [
     ("currency", "EUR", ["EUR", "euro", "€", "eur"]),
     ("tenor", "6M", ["6M", "6 months", "six months", "6-month"]),
     ("year", "2027", ["2027", "06/2027", "June 2027"]),
-    ("month", "06", ["June", "6", "06", "06/2027"]),
+    ("month_of_year", "06", ["June", "6", "06", "06/2027"]),
     ("name", "northwind holding bv", ["Northwind Holding B.V.", "NORTHWIND HOLDING BV",
                                       " Northwind  Holding B.V"]),
     ("schedule", "06/2027: 2.5; 12/2027: 97.5", ["12/2027: 97.5 %; 06/2027: 2.50",
@@ -33,13 +33,13 @@ FORMS = [
 ]  # fmt: skip
 # what the original's comparator took for the same, and its like
 DIFFERENT = [
-    ("date", "03/2024", "03/2031"), ("percent", "2.50 %", "12.50 %"), ("percent", "5 %", "25 %"),
+    ("month", "03/2024", "03/2031"), ("percent", "2.50 %", "12.50 %"), ("percent", "5 %", "25 %"),
     ("amount", "EUR 250,000", "EUR 250,000,000"), ("name", "Term Loan", "Term Loan B"),
     ("tenor", "6M", "6 years"), ("name", "Northwind", "Northwind Holding"), ("yes_no", "No", "Norway"),
     ("ratio", "1.2x", "1.25x"), ("percent", "0.5", "50"), ("name", "Facility A", "Facility A1"),
-    ("currency", "USD", "US"), ("date", "01/2024", "11/2024"), ("amount", "1,250", "1250000"),
+    ("currency", "USD", "US"), ("month", "01/2024", "11/2024"), ("amount", "1,250", "1250000"),
     ("year", "2024", "2042"), ("schedule", "06/2027: 50; 12/2027: 50", "06/2027: 50"),
-    ("percent", "-0.5", "0.5"), ("month", "1", "11"),
+    ("percent", "-0.5", "0.5"), ("month_of_year", "1", "11"),
 ]  # fmt: skip
 
 
@@ -62,9 +62,9 @@ def test_other_values_are_not_the_same(kind, a, b):
 @pytest.mark.parametrize(
     ("kind", "text"),
     [
-        ("percent", "40 % of margin"), ("percent", "2 to 3 %"), ("date", "13/2024"), ("date", "soon"),
+        ("percent", "40 % of margin"), ("percent", "2 to 3 %"), ("month", "13/2024"), ("month", "soon"),
         ("amount", "ten"), ("amount", "EUR 5 m and GBP 3 m"), ("yes_no", "Not specified"), ("ratio", "1.2y"),
-        ("currency", "money"), ("tenor", "half a year"), ("month", "13"), ("year", "27"),
+        ("currency", "money"), ("tenor", "half a year"), ("month_of_year", "13"), ("year", "27"),
         ("choice", "something"), ("schedule", "06/2027"), ("name", "..."), ("text", " "),
         ("schedule", "06/2027: 5; 06/2027: 6"),
     ],
