@@ -26,8 +26,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one subcommand; a mistake is one line on stderr and its exit code, never a traceback."""
     words = sys.argv[1:] if arguments is None else arguments
     _prepare_streams()
+    goes_on = ""
     try:
         options = _parser(next(iter(words), "")).parse_args(words)
+        goes_on = getattr(options, "goes_on", "")
         code: int = options.run(options)
         sys.stdout.flush()
     except HarnessError as error:
@@ -35,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except EngineFailure as failure:
         return _failed(str(failure), EXIT_INFRASTRUCTURE)
     except KeyboardInterrupt:
-        return _failed("interrupted before the end", EXIT_PARTLY_DONE)
+        return _failed(f"interrupted before the end{goes_on}", EXIT_PARTLY_DONE)
     except BrokenPipeError:
         _discard_output()
         return EXIT_PARTLY_DONE  # whoever reads the output has seen enough

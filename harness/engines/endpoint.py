@@ -36,11 +36,11 @@ T = TypeVar("T")
 
 def server_url(text: str) -> str:
     """The URL up to its version, no slash at the end; `/v1` is added where it ends in none."""
-    url = urlsplit(text.strip())
     try:
+        url = urlsplit(text.strip())
         fine = url.scheme in ("http", "https") and bool(url.hostname) and (url.port or True)
     except ValueError:
-        fine = False
+        url, fine = urlsplit(""), False
     if not fine or url.username is not None or url.query or url.fragment:
         # the text itself may hold a password
         raise HarnessError(
@@ -90,7 +90,7 @@ class EndpointEngine:
         root, slash, version = self.url.rpartition("/")
         self._version = slash + version
         self._transport = Transport(
-            root, self._ledger, _key(key_variable), key_variable, limits or Limits(), sleep, now
+            root, self._ledger, key_of(key_variable), key_variable, limits or Limits(), sleep, now
         )
         self._slots, self._naming = asyncio.Semaphore(concurrency), asyncio.Lock()
         self._open: dict[asyncio.Task[None], Ticket] = {}
@@ -301,7 +301,7 @@ def _environment(name: str) -> str:
     return value
 
 
-def _key(variable: str) -> str:
+def key_of(variable: str) -> str:
     """The key in this environment variable, empty without one."""
     if not variable:
         return ""

@@ -14,6 +14,7 @@ from harness.prompts.sizing import EFFECT, detectable_effect, explain_split, spl
 
 SHIPPED = Path("fixtures/prompts")
 PARTS = ("train", "validation", "test")
+LEAST_EFFECT = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def read_data(options: argparse.Namespace) -> Data:
     """The three sets that the options name; raises HarnessError for files that do not go together."""
     files = {part: getattr(options, part) for part in PARTS}
+    if not LEAST_EFFECT <= options.effect <= 1.0:
+        raise HarnessError(f"--effect is {options.effect:g}", allowed=f"{LEAST_EFFECT:g} to 1")
     if options.examples is not None:
         if any(files.values()):
             raise HarnessError(

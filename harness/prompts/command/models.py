@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness.calls.identity import identify_engine
-from harness.calls.opening import GGUF, Local, Opened, Remote, opened
+from harness.calls.opening import GGUF, EngineKind, Local, Opened, Remote, opened
 from harness.calls.price import FREE, Price
 from harness.errors import HarnessError
-from harness.models.embedded import DEFAULT
+from harness.models.embedded import DEFAULT, model_folder
+from harness.models.gguf.quantize import PRECISIONS as LLAMA_PRECISIONS
+from harness.models.precisions.engines import PRECISIONS
 from harness.prompts.command.data import Data
 from harness.prompts.offline.engine import Conditions
 from harness.prompts.offline.reflection import rule_reflection
@@ -22,7 +25,10 @@ from harness.prompts.program import FORMATS, NAMES_BY_TYPE, TYPED_LIST, AnswerFo
 
 SCRIPTED = "scripted"
 RULES = "rules"
+DEFAULT_PRECISION, DEPLOYED_PRECISION = "Q8_0", "Q4_K_M"
+MOST_LATENCY_S = 60.0
 REFLECTION_URL, REFLECTION_KEY = "REFLECTION_BASE_URL", "REFLECTION_API_KEY"
+_IN_NAME = re.compile(r"(?:I?Q\d\w*|TQ\d\w*|BF16|F16|F32)")
 _SCRIPT = "1"  # raise it when the scripted models answer otherwise
 
 
@@ -45,7 +51,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--task", default=DEFAULT, metavar="MODEL",
         help=f"shipped model, checkpoint folder, GGUF file, or {SCRIPTED}: no weights [%(default)s]",
     )  # fmt: skip
-    task.add_argument("--precision", default="Q8_0", metavar="NAME", help="of the local model [%(default)s]")
+    task.add_argument("--precision", metavar="NAME", help="of the local model [Q8_0; a GGUF file's own]")
     task.add_argument("--engine", choices=("llama.cpp", "transformers"), default="llama.cpp")
     task.add_argument(
         "--remote",
@@ -70,7 +76,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     other = parser.add_argument_group("reflection model", "who writes better instructions")
     other.add_argument(
         "--reflection-model", default=RULES, metavar="NAME",
-        help=f"one served at {REFLECTION_URL}, else OPENAI_BASE_URL (key: {REFLECTION_KEY}, else "
+        help=f"one served at {REFLECTION_URL} (key: {REFLECTION_KEY}), without that at OPENAI_BASE_URL (key: "
         "OPENAI_API_KEY) [%(default)s: a deterministic one, offline]",
     )  # fmt: skip
     cost = parser.add_argument_group("prices", "US dollars per million tokens")
@@ -92,10 +98,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def choose(options: argparse.Namespace) -> Choice:
-    """The models that the options name."""
+    """The models that the options name; raises HarnessError for one that cannot be, before any is asked."""
+    _require_scripted(options)
     task = _task(options)
-    if options.scripted_error and task is not None:
-        raise HarnessError("--scripted-error is for the scripted model", allowed=f"--task {SCRIPTED}")
     reflection = None
     if options.reflection_model != RULES:
         url, key = os.environ.get(REFLECTION_URL, ""), os.environ.get(REFLECTION_KEY)
@@ -105,11 +110,29 @@ def choose(options: argparse.Namespace) -> Choice:
             key_variable=REFLECTION_KEY if key else "",
             price=_price(options.reflection_price),
         )
-    own = isinstance(task, Local) and task.model == DEFAULT
-    form = answer_format(options.format) if options.format else NAMES_BY_TYPE if own else TYPED_LIST
-    return Choice(
-        task, reflection, form, _check(options, task), options.scripted_latency_s, options.scripted_error
-    )
+    form = answer_format(options.format) if options.format else _trained_form(task)
+    check = _check(options, task)
+    _require_precisions(options, task)
+    error = 0.0 if options.no_check else options.scripted_error
+    return Choice(task, reflection, form, check, options.scripted_latency_s, error)
+
+
+def _require_scripted(options: argparse.Namespace) -> None:
+    """What is of the scripted model alone, and what it has not."""
+    is_scripted = options.task == SCRIPTED and not options.remote
+    if not 0.0 <= options.scripted_error < 1.0:
+        raise HarnessError(f"--scripted-error is {options.scripted_error:g}", allowed="0 to below 1")
+    if not 0.0 <= options.scripted_latency_s <= MOST_LATENCY_S:
+        raise HarnessError(
+            f"--scripted-latency-s is {options.scripted_latency_s:g}", allowed=f"0 to {MOST_LATENCY_S:g}"
+        )
+    if options.scripted_error and not is_scripted:
+        raise HarnessError("--scripted-error is for the scripted model", allowed=f"--task {SCRIPTED}")
+    if is_scripted and (options.check or options.check_model or options.transfer):
+        raise HarnessError(
+            "the scripted model has no precisions",
+            allowed="--scripted-error instead of --check and --transfer",
+        )
 
 
 def _task(options: argparse.Namespace) -> Local | Remote | None:
@@ -125,20 +148,66 @@ def _task(options: argparse.Namespace) -> Local | Remote | None:
         )
     if options.task == SCRIPTED:
         return None
-    return Local(options.task, options.precision, options.engine, options.context_tokens, price=price)
+    precision = options.precision or DEFAULT_PRECISION
+    if options.task.endswith(GGUF):
+        found = _IN_NAME.findall(Path(options.task).stem)
+        precision = options.precision or (found[-1] if found else "as in the file")
+        if found and precision != found[-1]:
+            raise HarnessError(f"--precision is {precision}", where=options.task, allowed=found[-1])
+    else:
+        model_folder(options.task)
+    return Local(options.task, precision, options.engine, options.context_tokens, price=price)
+
+
+def _trained_form(task: Local | Remote | None) -> AnswerFormat:
+    """What the shipped model was trained on, under whichever name it is given; else the general form."""
+    if not isinstance(task, Local):
+        return TYPED_LIST
+    path = Path(task.model)
+    is_shipped = path.name.startswith(f"{DEFAULT}-") if task.model.endswith(GGUF) else path.name == DEFAULT
+    return NAMES_BY_TYPE if is_shipped else TYPED_LIST
 
 
 def _check(options: argparse.Namespace, task: Local | Remote | None) -> Local | None:
-    if options.no_check:
+    if options.no_check or task is None:
         return None
-    if isinstance(task, Local):
-        precision = options.check or "Q4_K_M"
-        if options.check is None and (task.precision == precision or task.model.endswith(GGUF)):
-            return None
-        return replace(task, model=options.check_model or task.model, precision=precision, engine="llama.cpp")
-    if options.check is None or task is None:
+    if options.check_model and not options.check:
+        raise HarnessError("--check-model names no precision", next_step="give --check too")
+    is_file = isinstance(task, Local) and task.model.endswith(GGUF)
+    if options.check is None and (not isinstance(task, Local) or is_file):
         return None
-    return Local(options.check_model or DEFAULT, options.check, context_tokens=options.context_tokens)
+    precision = options.check or DEPLOYED_PRECISION
+    if options.check is None and isinstance(task, Local) and task.precision == precision:
+        return None
+    model = options.check_model or (task.model if isinstance(task, Local) else DEFAULT)
+    if model.endswith(GGUF):
+        raise HarnessError(
+            "a GGUF file has one precision only",
+            where=model,
+            next_step="name the checkpoint folder that it was made from with --check-model",
+        )
+    model_folder(model)
+    engine: EngineKind = "llama.cpp" if precision == precision.upper() else "transformers"
+    return Local(model, precision, engine, options.context_tokens)
+
+
+def _require_precisions(options: argparse.Namespace, task: Local | Remote | None) -> None:
+    """Every precision that is named exists, and what it would be made from is a checkpoint."""
+    known = (*LLAMA_PRECISIONS, *(each.name for each in PRECISIONS if each.engine == "transformers"))
+    named = [*options.transfer, *([options.check] if options.check else [])]
+    if isinstance(task, Local) and not task.model.endswith(GGUF):
+        named.append(task.precision)
+    for name in named:
+        if name not in known:
+            raise HarnessError(f"there is no precision {name!r}", allowed=", ".join(known))
+    if options.transfer and not options.check_model and isinstance(task, Local) and task.model.endswith(GGUF):
+        raise HarnessError(
+            "a GGUF file has one precision only",
+            where="--transfer",
+            next_step="name the checkpoint folder that it was made from with --check-model",
+        )
+    if options.check_model:
+        model_folder(options.check_model)
 
 
 def _price(given: list[float] | None) -> Price:

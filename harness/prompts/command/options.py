@@ -11,9 +11,11 @@ from harness.prompts.optimize.budget import CANDIDATES, Auto, auto_metric_calls
 from harness.prompts.optimize.settings import Settings
 from harness.prompts.optimize.stopping import DEFAULT_STOPPING, Stopping
 from harness.prompts.program import AnswerFormat, Program
+from harness.render.escape import clip
 
 POOR = "Extract entities."
 CACHE = Path("build/answers")
+MOST_METRIC_CALLS = 1_000_000
 _LONGEST_FILE = 1 << 20
 
 
@@ -83,6 +85,8 @@ def program_of(options: argparse.Namespace, form: AnswerFormat) -> Program:
 
 def settings_of(options: argparse.Namespace, validation: int) -> Settings:
     """How the optimization is to go, with so many validation examples."""
+    if options.seed < 0:
+        raise HarnessError(f"--seed is {options.seed}", allowed="0 and more")
     return Settings(
         metric_calls=budget_of(options.budget, validation),
         minibatch=options.minibatch,
@@ -99,10 +103,12 @@ def budget_of(budget: str, validation: int) -> int:
     for mode in modes:
         if budget == mode:
             return auto_metric_calls(mode, validation)
-    if not (budget.isascii() and budget.isdecimal() and int(budget) > validation):
+    is_count = budget.isascii() and budget.isdecimal() and len(budget) <= len(str(MOST_METRIC_CALLS))
+    if not (is_count and validation < int(budget) <= MOST_METRIC_CALLS):
         raise HarnessError(
-            f"--budget is {budget!r}",
-            allowed=f"{', '.join(modes)}, or a number above the {validation} validation examples",
+            f"--budget is {clip(budget, 20)!r}",
+            allowed=f"{', '.join(modes)}, or a number above the {validation} validation examples, up to "
+            f"{MOST_METRIC_CALLS:,}",
         )
     return int(budget)
 

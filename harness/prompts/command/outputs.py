@@ -19,7 +19,7 @@ from harness.prompts.command.outcome import Judged, Search, document
 from harness.prompts.evaluate import Evaluation, explain_comparison
 from harness.prompts.report.lint import lint
 from harness.prompts.report.pareto import PromptPoint
-from harness.prompts.report.prompt_file import write_prompt_file
+from harness.prompts.report.prompt_file import retire_prompt_file, write_prompt_file
 from harness.prompts.report.report import FinishedRun, run_page
 from harness.prompts.report.run_log import Entry, LoggedScore, log_table
 from harness.prompts.report.run_log_file import append_run, read_run_log
@@ -31,6 +31,25 @@ from harness.render.sections import html_page, markdown_page
 from harness.render.tables import markdown_lines
 
 LOG, PROMPT = "runs.jsonl", "prompt.json"
+
+
+def prepare(job: Job) -> None:
+    """Find out before anything is asked whether the results can be written."""
+    log = job.folder.parent / LOG
+    try:
+        job.folder.mkdir(parents=True, exist_ok=True)
+        probe = job.folder / ".probe"
+        probe.write_bytes(b"")
+        probe.unlink()
+        with log.open("ab"):
+            pass
+    except OSError as error:
+        raise HarnessError(
+            f"the results could not be written: {error.strerror}",
+            where=str(error.filename or job.folder),
+            next_step="give another --output",
+        ) from None
+    read_run_log(log)
 
 
 def write(job: Job, search: Search, judged: Judged, tally: Tally, wall_s: float) -> str:
@@ -113,6 +132,9 @@ def _points(search: Search, judged: Judged) -> tuple[PromptPoint, ...]:
 
 def _save(job: Job, judged: Judged) -> str:
     decision = worth_saving(judged.comparison, forced=job.asked.force)
+    if judged.program.instruction == job.program.instruction or not decision.save:
+        # a prompt of an earlier run is not this run's result
+        retire_prompt_file(job.folder / PROMPT)
     if judged.program.instruction == job.program.instruction:
         return "prompt: not saved, nothing better was found"
     if not decision.save:

@@ -32,13 +32,13 @@ from harness.prompts.stock.gepa import StockSettings, stock_gepa
 from harness.prompts.transfer.divergence import check_evaluations, precision_name
 from harness.prompts.transfer.matrix import OptimizedPrompt, Transfer, transfer_matrix
 
-JOURNAL = "journal.jsonl"
+JOURNAL, STOCK = "journal.jsonl", "stock.jsonl"
 
 
 def add_options(parser: argparse.ArgumentParser, matrix: Path) -> None:
     """The options of the command."""
     options.add_options(parser, matrix)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, goes_on="; the same command goes on and pays for no answer twice")
 
 
 def run(asked: argparse.Namespace) -> int:
@@ -51,11 +51,11 @@ def run(asked: argparse.Namespace) -> int:
         if asked.dry_run:
             sys.stdout.write("\n".join(dry_run.plan_lines(job, task, reflection)) + "\n")
             return EXIT_DONE
+        outputs.prepare(job)
         started = time.monotonic()
         with _kept(job, task, reflection) as kept:
             search = _search(job, kept, task, reflection)
             judged = _judge(job, kept, task, search)
-            _refuse_other_way(kept.journal)
     sys.stdout.write(outputs.write(job, search, judged, kept.tally, time.monotonic() - started))
     return EXIT_DONE
 
@@ -76,28 +76,26 @@ class _Kept:
 
 @contextmanager
 def _kept(job: Job, task: Opened, reflection: Opened) -> Iterator[_Kept]:
-    # stock GEPA asks from its threads in an order of its own: no journal could answer it again
-    if job.is_stock:
-        yield _Kept()
-        return
+    mine, others = (STOCK, JOURNAL) if job.is_stock else (JOURNAL, STOCK)
+    if (job.folder / others).exists():
+        raise HarnessError(
+            "the folder holds a run of the other optimizer",
+            where=str(job.folder / others),
+            next_step="give another --output",
+        )
     course = {
         **fingerprint(job.settings, job.program, job.data.train, job.data.validation),
         **task.identity.fingerprint("task"),
         **reflection.identity.fingerprint("reflection"),
         "test examples": job.data.test.digest,
     }
-    cache = None if job.asked.no_cache else ResponseCache(job.asked.cache or options.CACHE)
-    with Journal(job.folder / JOURNAL, course) as journal:
+    with Journal(job.folder / mine, course) as journal:
+        if job.is_stock:
+            # it asks from its threads in an order of its own: no journal could answer it again
+            yield _Kept()
+            return
+        cache = None if job.asked.no_cache else ResponseCache(job.asked.cache or options.CACHE)
         yield _Kept(journal, cache)
-
-
-def _refuse_other_way(journal: Journal | None) -> None:
-    if journal is not None and (left := journal.left()):
-        raise HarnessError(
-            f"{left} kept answers were not asked for again: this run went another way than the one before",
-            where=str(journal.path),
-            next_step="give the options of that run, or another --output",
-        )
 
 
 def _search(job: Job, kept: _Kept, task: Opened, reflection: Opened) -> Search:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 from harness.calls.opening import Local, Remote
 from harness.costmodel.known_models import find_model
 from harness.engines.accounting import Ledger
-from harness.engines.endpoint import KEY_VARIABLE
+from harness.engines.endpoint import KEY_VARIABLE, key_of, server_url
 from harness.engines.protocol import EngineFailure
 from harness.engines.transport import Limits, Transport
 from harness.errors import HarnessError
@@ -45,6 +45,8 @@ def choose_threads(options: argparse.Namespace, task: Local | Remote | None, dat
         value = getattr(options, name)
         if value is not None and value < 1:
             raise HarnessError(f"--{name.replace('_', '-')} is {value}", allowed="1 and more")
+    if options.row and options.row not in (rows := load_matrix(options.matrix).rows):
+        raise HarnessError(f"no row {options.row!r}", where="--row", allowed=", ".join(rows))
     if options.threads is not None:
         return options.threads, "as given"
     train, validation, _ = data.sizes
@@ -60,12 +62,13 @@ def _capacity(options: argparse.Namespace, task: Local | Remote | None) -> tuple
         return MOST_REMOTE_THREADS, "slots of the scripted model"
     if isinstance(task, Local):
         return LOCAL_SLOTS, f"{LOCAL_SLOTS} slots of the local engine"
-    url = task.base_url or os.environ.get(URL_VARIABLE, "")
-    stated = stated_by(url, KEY_VARIABLE if os.environ.get(KEY_VARIABLE) else "") if url else Stated()
+    key_variable = KEY_VARIABLE if os.environ.get(KEY_VARIABLE) else ""
+    key_of(key_variable)
+    given = task.base_url or os.environ.get(URL_VARIABLE, "")
+    # a URL that is none, or holds a password, is refused before anything is sent there
+    stated = stated_by(server_url(given), key_variable) if given else Stated()
     if options.row:
         matrix = load_matrix(options.matrix)
-        if options.row not in matrix.rows:
-            raise HarnessError(f"no row {options.row!r}", where="--row", allowed=", ".join(matrix.rows))
         shape = find_model(options.shape)
         sampled = options.prompt_tokens, options.answer_tokens
         weights = options.quantization or "bf16"

@@ -59,6 +59,16 @@ def write_prompt_file(path: Path, saved: SavedPrompt) -> Path | None:
     return kept
 
 
+def retire_prompt_file(path: Path) -> None:
+    """Move what is there to `history/`; nothing where there is no file."""
+    try:
+        if path.exists():
+            _keep(path, path.read_bytes())
+            path.unlink()
+    except OSError as error:
+        raise HarnessError(f"cannot be moved away: {error.strerror}", where=str(path)) from None
+
+
 def _keep(path: Path, content: bytes) -> Path:
     """`history/name.0001.json`, the first number that is free; a file that is kept already stays one."""
     folder = path.parent / HISTORY

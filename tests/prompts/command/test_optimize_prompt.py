@@ -149,6 +149,13 @@ def test_killed_and_resumed_it_pays_for_nothing_twice_and_ends_the_same(run, tmp
         (["--remote"], "OPENAI_BASE_URL"),
         (["--remote", "--row", "l5"], "no row 'l5'"),
         (["--task-price", "-1", "1"], "usd_per_million_input is -1.0"),
+        (["--budget", "9" * 5000], "--budget is '9999999999999999999"),
+        (["--seed", "-1"], "--seed is -1"),
+        (["--effect", "1e-300"], "--effect is 1e-300"),
+        (["--scripted-error", "nan"], "--scripted-error is nan"),
+        (["--scripted-latency-s", "inf"], "--scripted-latency-s is inf"),
+        (["--check", "Q2_K"], "the scripted model has no precisions"),
+        (["--row", "l5"], "no row 'l5'"),
     ],
 )
 def test_bad_input_is_one_line(run, monkeypatch, tmp_path, words, says):
@@ -166,3 +173,55 @@ def test_files_that_do_not_go_together(run):
     assert "is in train.json too" in err
     _, _, err = run(files=["--train", "train.json"])
     assert "--validation is missing" in err
+
+
+@pytest.mark.parametrize(
+    ("task", "words", "says"),
+    [
+        ("entities", ["--transfer", "Q99"], "there is no precision 'Q99'"),
+        ("entities", ["--check", "Q99"], "there is no precision 'Q99'"),
+        ("entities", ["--precision", "banana"], "there is no precision 'banana'"),
+        ("entities", ["--check-model", "entities"], "--check-model names no precision"),
+        ("nobody", [], "no model 'nobody'"),
+        ("m-Q4_K_M.gguf", ["--check", "Q2_K"], "a GGUF file has one precision only"),
+        ("m-Q4_K_M.gguf", ["--transfer", "Q2_K"], "a GGUF file has one precision only"),
+        ("m-Q4_K_M.gguf", ["--precision", "Q8_0"], "--precision is Q8_0 (allowed: Q4_K_M)"),
+    ],
+)
+def test_precisions_are_checked_before_anything_is_asked(run, tmp_path, task, words, says):
+    code, out, err = run(*words, task=task)
+    assert (code, out) == (4, "")
+    assert says in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_longer_budget_goes_on_and_a_prompt_of_before_is_moved_away(run, tmp_path):
+    assert run("--budget", "40", "--proposals", "1")[0] == 0
+    first = result(tmp_path)
+    assert run("--budget", "400", "--proposals", "1")[0] == 0
+    assert result(tmp_path)["optimized"]["f1"] > first["optimized"]["f1"]
+    # the first prompt is kept beside the second
+    assert len(list((tmp_path / "out/run/history").glob("prompt.*.json"))) == (1 if first["stopped"] else 0)
+
+
+def test_a_folder_of_the_other_optimizer_and_a_broken_log_are_refused_first(run, tmp_path):
+    pytest.importorskip("dspy")
+    run()
+    code, _, err = run("--optimizer", "dspy", "--budget", "40")
+    assert code == 4
+    assert "the folder holds a run of the other optimizer" in err
+    (tmp_path / "out/runs.jsonl").write_text("{}\nbroken\n")
+    code, _, err = run("--output", "out/second")
+    assert code == 4
+    assert "runs.jsonl" in err
+    assert not (tmp_path / "out/second/journal.jsonl").exists()
+
+
+def test_a_url_with_a_password_is_refused_before_anything_is_sent(run, monkeypatch):
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://user:secret@127.0.0.1:9/v1")
+    code, _, err = run("--remote")
+    assert code == 4
+    assert "the base URL is none" in err
+    assert "secret" not in err
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:abc/v1")
+    assert run("--remote")[0] == 4
