@@ -113,19 +113,18 @@ def _external(
     start, end = scoring.positions(sample)
     device = states.device
     attended = slice(place.start + start, place.start + end)
-    queries: list[Any] = []
-    keys: list[Any] = []
+    groups: list[tuple[Any, Any]] = []
     order: dict[Head, int] = {}
     for layer, chosen in kept.heads.items():
-        queries.append(kept.queries[layer][:, part].to(device))
-        used = kept.key_heads(layer)
-        of_heads = [used.index(head // kept.group) for head in chosen]
-        keys.append(kept.keys[layer][place.row, of_heads, attended].float().to(device))
+        queries, keys = kept.queries[layer], kept.keys[layer]
+        for number, key_head in enumerate(kept.key_heads(layer)):
+            of_key = [at for at, head in enumerate(chosen) if head // kept.group == key_head]
+            own_keys = keys[place.row, number, attended].float().to(device)
+            groups.append((queries[of_key[0] : of_key[-1] + 1, part].to(device), own_keys))
         order.update({(layer, head): len(order) + number for number, head in enumerate(chosen)})
     hidden = states[place.row].float()
     scores = external(
-        torch.cat(queries),
-        torch.cat(keys),
+        groups,
         hidden[attended],
         hidden[torch.from_numpy(place.queries).to(device)],
         scoring.taken(end - start),

@@ -16,6 +16,9 @@ from harness.detection.capture.anatomy import Anatomy, Head
 from harness.detection.capture.layouts import Layout, Piece
 
 ATTENTION = "harness_captured"
+MASK_ROWS = 256
+"""Rows of a mask, where responses follow a shared prompt."""
+KEPT_MASKS = 16
 LensPair = Callable[[int, Any, Any], None]
 """Given a layer, and its states before and after the feed-forward part at the predicting positions."""
 
@@ -29,7 +32,7 @@ class Kept:
 
     By layer with selected heads: `queries` [selected heads, N, head width], `keys` [rows, key heads, width of
     the batch, head width] of the key heads that the selected heads use. `rows` and `columns` [N] are the
-    predicting positions.
+    predicting positions; `masks` by rows and columns serve all layers.
     """
 
     heads: dict[int, list[int]]
@@ -40,6 +43,7 @@ class Kept:
     pieces: tuple[Piece, ...]
     queries: dict[int, Any] = field(default_factory=dict)
     keys: dict[int, Any] = field(default_factory=dict)
+    masks: dict[tuple[int, int], Any] = field(default_factory=dict)
 
     def take(self, layer: int, query: Any, key: Any) -> None:
         """Keep what a layer's selected heads need; both [rows, heads, width of the batch, head width]."""
@@ -50,9 +54,22 @@ class Kept:
             return
         device = query.device
         heads = torch.tensor(chosen, device=device)[:, None]
-        self.queries[layer] = query[self.rows.to(device), heads, self.columns.to(device)].float()
+        self.queries[layer] = query[self.rows.to(device), heads, (self.columns-1).clamp(0).to(device)].float()
         used = self.key_heads(layer)
         self.keys[layer] = key if len(used) == key.shape[1] else key[:, used]
+
+    def mask(self, rows: int, columns: int, like: Any) -> Any:
+        """Added to scores of the last R rows of causal attention: row i sees all but the last R - 1 - i."""
+        import torch
+
+        known = self.masks.get((rows, columns))
+        if known is None:
+            if len(self.masks) == KEPT_MASKS:
+                self.masks.clear()
+            hidden = torch.ones(rows, columns, dtype=torch.bool, device=like.device).triu(columns - rows + 1)
+            known = like.new_zeros(rows, columns).masked_fill_(hidden, -torch.inf)
+            self.masks[rows, columns] = known
+        return known if known.device == like.device else known.to(like.device)
 
     def key_heads(self, layer: int) -> list[int]:
         """The key heads that are kept of a layer, ascending."""
@@ -138,45 +155,51 @@ def _attend(
     """The attention function that the library calls: [rows, width, heads, head width]."""
     kept.take(module.layer_idx, query, key)
     if kept.pieces:
-        return _attend_pieces(query, key, value, kept.pieces, arguments["scaling"]), None
+        return _attend_pieces(query, key, value, kept, arguments["scaling"]), None
     if kept.inner.startswith("flash_attention"):
         from transformers import AttentionInterface
 
         flash = AttentionInterface()[kept.inner]
         return flash(module, query, key, value, None, **arguments)[0], None
-    return _causal(query, key, value, arguments["scaling"]).transpose(1, 2), None
+    return _fused(query, key, value, arguments["scaling"]).transpose(1, 2), None
 
 
-def _attend_pieces(query: Any, key: Any, value: Any, pieces: Sequence[Piece], scale: float) -> Any:
+def _attend_pieces(query: Any, key: Any, value: Any, kept: Kept, scale: float) -> Any:
     """Attention of a packed row, block by block: no token sees another sample, and no mask spans the row."""
     import torch
 
     found = query.new_empty(query.shape[0], query.shape[2], query.shape[1], value.shape[-1])
-    for piece in pieces:
+    for piece in kept.pieces:
         own, before = slice(piece.start, piece.end), slice(*piece.before)
         if piece.before[1] == piece.before[0]:
-            part = _causal(query[:, :, own], key[:, :, own], value[:, :, own], scale)
+            part = _fused(query[:, :, own], key[:, :, own], value[:, :, own], scale)
         else:
             keys = torch.cat([key[:, :, before], key[:, :, own]], dim=2)
             values = torch.cat([value[:, :, before], value[:, :, own]], dim=2)
-            part = _after(query[:, :, own], keys, values, scale)
+            part = _after(query[:, :, own], keys, values, scale, kept)
         found[:, own] = part.transpose(1, 2)
     return found
 
 
-def _causal(query: Any, key: Any, value: Any, scale: float) -> Any:
-    from torch.nn.functional import scaled_dot_product_attention
-
-    grouped = query.shape[1] != key.shape[1]
-    return scaled_dot_product_attention(query, key, value, is_causal=True, scale=scale, enable_gqa=grouped)
-
-
-def _after(query: Any, key: Any, value: Any, scale: float) -> Any:
-    """The last rows of causal attention: query i of R sees all keys but the last R - 1 - i."""
+def _after(query: Any, key: Any, value: Any, scale: float, kept: Kept) -> Any:
+    """The last rows of causal attention, in blocks of rows, so that no mask has rows x keys."""
     import torch
+
+    first = key.shape[2] - query.shape[2]
+    found = []
+    for start in range(0, query.shape[2], MASK_ROWS):
+        rows = query[:, :, start : start + MASK_ROWS]
+        seen = first + start + rows.shape[2]
+        mask = kept.mask(rows.shape[2], seen, query)
+        found.append(_fused(rows, key[:, :, :seen], value[:, :, :seen], scale, mask))
+    return found[0] if len(found) == 1 else torch.cat(found, dim=2)
+
+
+def _fused(query: Any, key: Any, value: Any, scale: float, mask: Any = None) -> Any:
+    """Causal attention; with a mask, attention under that."""
     from torch.nn.functional import scaled_dot_product_attention
 
-    rows, columns = query.shape[2], key.shape[2]
-    mask = torch.ones(rows, columns, dtype=torch.bool, device=query.device).tril(columns - rows)
     grouped = query.shape[1] != key.shape[1]
-    return scaled_dot_product_attention(query, key, value, mask, scale=scale, enable_gqa=grouped)
+    return scaled_dot_product_attention(
+        query, key, value, mask, is_causal=mask is None, scale=scale, enable_gqa=grouped
+    )

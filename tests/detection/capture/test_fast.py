@@ -8,6 +8,7 @@ from detection.capture.random_models import VOCABULARY, differences, every_head,
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.detection.capture import recording
 from harness.detection.capture.fast import score
 from harness.detection.capture.layouts import packed_batches, padded_batches, shared_batches
 from harness.detection.capture.reference import reference_scores
@@ -47,6 +48,17 @@ def test_it_agrees_with_the_oracle(architecture, batches, seed, scoring, budget)
     assert ties <= 0.05 * sum(gap.size for gap in gaps)
     for one, other in zip(found, wanted, strict=True):
         assert np.array_equal(np.isnan(one.external), np.isnan(other.external))
+
+
+def test_masks_of_row_blocks_change_nothing(monkeypatch):
+    model, samples = model_of("qwen2", 6), samples_of(6, 9)
+    whole = score(model, samples, every_head(model), LAYERS)
+    monkeypatch.setattr(recording, "MASK_ROWS", 2)
+    monkeypatch.setattr(recording, "KEPT_MASKS", 1)
+    gaps = [reference_scores(model, one, every_head(model), LAYERS)[1] for one in samples]
+    external, parametric, _ = differences(score(model, samples, every_head(model), LAYERS), whole, gaps)
+    assert external <= 1e-5
+    assert parametric <= 1e-6
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

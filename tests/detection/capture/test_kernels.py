@@ -21,9 +21,11 @@ SEEDS = st.integers(0, 10**6)
 )
 def test_of_equal_scores_the_first_win(values, share):
     k = max(1, math.floor(share * len(values)))
-    chosen = kernels.taken(torch.tensor([values, values[::-1]]), k)
-    for row, given_ in zip(chosen, (values, values[::-1]), strict=True):
-        assert sorted(oracle.top(given_, k)) == row.nonzero().flatten().tolist()
+    scores = torch.tensor([values, values[::-1]])
+    indices = kernels.taken(scores, k)
+    assert torch.equal(kernels._taken_on_card(scores, k), indices)
+    for row, given_ in zip(indices, (values, values[::-1]), strict=True):
+        assert sorted(oracle.top(given_, k)) == row.tolist()
 
 
 @settings(deadline=None)
@@ -52,18 +54,34 @@ def _divergence(p, q, divergence):
 @given(seed=SEEDS, block=st.integers(1, 400))
 def test_row_blocks_change_nothing(seed, block):
     r = torch.Generator().manual_seed(seed)
-    queries, keys = torch.randn(3, 9, 4, generator=r), torch.randn(3, 11, 4, generator=r)
+    groups = [(torch.randn(n, 9, 4, generator=r), torch.randn(11, 4, generator=r)) for n in (2, 1)]
     attended, own = torch.randn(11, 6, generator=r), torch.randn(9, 6, generator=r)
-    whole = kernels.external_of_scores(queries @ keys.transpose(1, 2), attended, own, 2)
+    scores = torch.cat([queries @ keys.T for queries, keys in groups])
+    whole = kernels.external_of_scores(scores, attended, own, 2)
     before, kernels.SELECTION_ELEMENTS = kernels.SELECTION_ELEMENTS, block
     try:
-        found = kernels.external(queries, keys, attended, own, 2)
+        found = kernels.external(groups, attended, own, 2)
     finally:
         kernels.SELECTION_ELEMENTS = before
     assert torch.allclose(found, whole, atol=1e-6)
 
 
 def test_nothing_taken_is_no_score():
-    found = kernels.external(torch.ones(2, 3, 4), torch.ones(2, 5, 4), torch.ones(5, 6), torch.ones(3, 6), 0)
+    found = kernels.external([(torch.ones(2, 3, 4), torch.ones(5, 4))], torch.ones(5, 6), torch.ones(3, 6), 0)
     assert found.shape == (3, 2)
     assert found.isnan().all()
+
+
+@settings(deadline=None)
+@given(seed=SEEDS, rows=st.integers(1, 9), threads=st.integers(1, 4))
+def test_threads_change_nothing(seed, rows, threads):
+    scores = torch.randint(0, 6, (rows, 12), generator=torch.Generator().manual_seed(seed)).float()
+    alone = kernels.taken(scores, 3)
+    before, kernels.THREADED_ELEMENTS = kernels.THREADED_ELEMENTS, 1
+    had = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        assert torch.equal(kernels.taken(scores, 3), alone)
+    finally:
+        kernels.THREADED_ELEMENTS = before
+        torch.set_num_threads(had)

@@ -1,0 +1,1 @@
+"""`harness extract` and `harness corpus`: the room's parts put together, from files to tables."""

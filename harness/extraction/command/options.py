@@ -1,0 +1,131 @@
+"""The options of `harness extract`, and the settings that they mean."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from harness.errors import HarnessError
+from harness.extraction.documented.settings import PRESETS, preset
+from harness.extraction.documented.settings import Settings as Documented
+from harness.extraction.pipeline.settings import Settings as Ours
+from harness.extraction.reading.opening import EMBEDDED, FORMATS, Choice
+
+OURS = "ours"
+STAGES = ("all", "preprocess", "extract", "report")
+CACHE = Path("build/answers")
+EMBEDDED_WINDOW_TOKENS = 320
+"""The embedded model was trained on passages of 265 to 345 tokens."""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Everything; `run` is set by the command."""
+    parser.add_argument("root", type=Path, metavar="DIR", help="a folder with one folder for each company")
+    parser.add_argument("--company", nargs="+", action="extend", metavar="NAME", help="only these companies")
+    parser.add_argument(
+        "--stage", choices=STAGES, default="all",
+        help="preprocess: only read the files; report: only compare --output with --golden [%(default)s]",
+    )  # fmt: skip
+    parser.add_argument("--plan-only", action="store_true", help="print calls, tokens, minutes; ask nothing")
+    _pipeline_options(parser)
+    _reader_options(parser)
+    group = parser.add_argument_group("files")
+    group.add_argument("--output", type=Path, default=Path("reports/extraction"), metavar="DIR")
+    group.add_argument("--resume", action="store_true", help="go on with the run in --output")
+    group.add_argument("--cache", type=Path, metavar="DIR", help=f"answers of earlier runs [{CACHE}]")
+    group.add_argument("--no-cache", action="store_true", help="ask for every answer anew")
+    group.add_argument("--golden", type=Path, metavar="CSV", help="right values, for a quality report")
+
+
+def _pipeline_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("pipeline")
+    group.add_argument(
+        "--pipeline", choices=(OURS, *PRESETS), default=OURS,
+        help="ours, or the documented one by a preset [%(default)s]",
+    )  # fmt: skip
+    group.add_argument("--budget-calls", type=int, metavar="N", help="ours: most calls for a company")
+    group.add_argument("--window-tokens", type=int, metavar="N", help="ours: most text shown at once")
+    group.add_argument("--bundle-fields", type=int, metavar="N", help="ours: most fields asked for at once")
+    documented = parser.add_argument_group("documented pipeline", "over the preset")
+    documented.add_argument("--section-passes", type=int, metavar="N", help="per group; -1: no cap")
+    documented.add_argument("--deep-fields", type=int, metavar="N", help="per facility; -1: no cap")
+    documented.add_argument("--skip-verification", action="store_true")
+    documented.add_argument("--groups", type=int, choices=(8, 12, 13))
+    documented.add_argument("--retriever", choices=("bm25", "embedding", "hybrid"))
+    documented.add_argument("--flash-attention", action="store_true", help="needs an engine that has it")
+
+
+def _reader_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("reader")
+    group.add_argument(
+        "--reader", default=EMBEDDED, metavar="NAME",
+        help="embedded, a checkpoint folder or GGUF file, endpoint (OPENAI_BASE_URL, OPENAI_API_KEY), a URL, "
+        "replay, or, for companies with a truth.json, perfect and noisy [%(default)s]",
+    )  # fmt: skip
+    group.add_argument("--format", choices=FORMATS, help="[what the model was made for, else sparse]")
+    group.add_argument("--model", default="", metavar="NAME", help="a server's model [the first it lists]")
+    group.add_argument("--dialect", default="openai", help="kind of server [%(default)s]")
+    group.add_argument("--precision", default="Q8_0", metavar="NAME", help="of a local model [%(default)s]")
+    group.add_argument("--engine", choices=("llama.cpp", "transformers"), default="llama.cpp")
+    group.add_argument("--context-tokens", type=int, metavar="N")
+    group.add_argument("--weights", default="", metavar="ID", help="which weights a server has")
+    group.add_argument("--recording", type=Path, metavar="PATH", help="what replay replays")
+    group.add_argument("--embedder", default="", metavar="MODEL", help="of --retriever embedding and hybrid")
+    group.add_argument("--workers", type=int, default=4, metavar="N", help="calls open at once [%(default)s]")
+
+
+def documented_settings(options: argparse.Namespace) -> Documented:
+    """The preset with what was changed of it."""
+    settings = preset(options.pipeline)
+    changes: dict[str, object] = {}
+    for name in ("section_passes", "deep_fields"):
+        value = getattr(options, name)
+        if value is not None:
+            changes[name] = None if value == -1 else value
+    if options.skip_verification:
+        changes["verification"] = False
+    for name in ("groups", "retriever"):
+        if getattr(options, name) is not None:
+            changes[name] = getattr(options, name)
+    if options.flash_attention:
+        changes["flash_attention"] = True
+    return replace(settings, **changes)  # type: ignore[arg-type]
+
+
+def our_settings(options: argparse.Namespace) -> Ours:
+    """Ours with what was changed; windows that the embedded model was trained on, where that one reads."""
+    changed = [
+        name
+        for name in ("section_passes", "deep_fields", "groups", "retriever")
+        if getattr(options, name) is not None
+    ]
+    if changed:
+        raise HarnessError(
+            f"--{changed[0].replace('_', '-')} is of the documented pipeline",
+            allowed=f"--pipeline {' or '.join(PRESETS)}",
+        )
+    changes: dict[str, int] = {}
+    if options.reader == EMBEDDED:
+        changes["window_tokens"] = EMBEDDED_WINDOW_TOKENS
+    for name in ("budget_calls", "window_tokens", "bundle_fields"):
+        if getattr(options, name) is not None:
+            changes[name] = getattr(options, name)
+    return replace(Ours(), **changes)  # type: ignore[arg-type]
+
+
+def choice_of(options: argparse.Namespace) -> Choice:
+    """The reader that was asked for, without truths."""
+    if options.workers < 1:
+        raise HarnessError(f"--workers is {options.workers}", allowed="1 and more")
+    return Choice(
+        name=options.reader,
+        format=options.format or "",
+        recording=options.recording,
+        model=options.model,
+        precision=options.precision,
+        engine=options.engine,
+        dialect=options.dialect,
+        context_tokens=options.context_tokens,
+        weights=options.weights,
+    )
