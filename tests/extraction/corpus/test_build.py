@@ -15,7 +15,7 @@ from harness.extraction.corpus import FAMILIES, Knobs, certificate, companies, g
 from harness.extraction.corpus.build import world_of
 from harness.extraction.corpus.files import truth_json
 from harness.extraction.corpus.lures import KINDS
-from harness.extraction.corpus.presence import TOLD_BY, tells
+from harness.extraction.corpus.presence import TOLD_BY
 from harness.extraction.corpus.truths import AMBIGUOUS
 from harness.extraction.schema import FIELDS
 from harness.extraction.truth import DEAL, Truth
@@ -165,6 +165,13 @@ def test_split_values_are_in_no_documented_window() -> None:
         assert not any(all(_in(span, window) for span in spans) for window in windows)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_split_values_are_placed_where_statements_leave_no_room(seed: int) -> None:
+    chosen = Knobs(tokens=9_143, absent=0.0, distractors=2.0, **{**ALONE, "split": 1.0})
+    certificate(truth := generate(seed, chosen, "tuning"))
+    assert any("split" in value.tags for value in truth.values.values())
+
+
 def test_foreign_and_misread_clauses() -> None:
     truth = generate(8, Knobs(tokens=6_000, facilities=3, **{**ALONE, "foreign": 1.0}), "tuning")
     foreign = [value for value in truth.values.values() if "foreign" in value.tags]
@@ -226,7 +233,6 @@ def test_the_world_does_not_hang_on_how_it_is_written() -> None:
     one = world_of(3, SMALL, "report")
     assert one == world_of(3, replace(SMALL, ocr=0.1, tokens=9_000, synonym=0.0), "report")
     assert one != world_of(4, SMALL, "report")
-    assert tells.__doc__
 
 
 def test_evidence_is_hardly_ever_ambiguous() -> None:
