@@ -14,7 +14,7 @@ from harness.detection.detector.curves import Confusion, curves
 from harness.measure.stats import Floats
 from harness.render.svg import WIDTH, canvas, element, markup
 
-_COLUMNS, _GAP, _TOP, _SIZE = 3, 60.0, 40.0, 250.0
+_COLUMNS, _GAP, _TOP, _SIZE = 3, 84.0, 40.0, 240.0
 _BINS = 20
 
 
@@ -37,7 +37,7 @@ def dashboard(shown: Shown, *, identity: str = "dashboard") -> str:
         f"F1 {shown.confusion.f1:.3f}"
     )
     height = 2 * (_SIZE + _GAP) + _TOP
-    svg = canvas(WIDTH, height, identity, "Detector dashboard", described, "dashboard")
+    svg = canvas(WIDTH, height, identity, "Detector dashboard", described, "dashboard heat")
     panels = (_roc, _precision_recall, _distributions, _balance, _matrix, _figures)
     for number, draw in enumerate(panels):
         x = 50.0 + (number % _COLUMNS) * (_SIZE + _GAP + 20.0)
@@ -101,7 +101,7 @@ def _distributions(panel: ET.Element, shown: Shown) -> None:
             tall = _SIZE * 0.95 * int(count) / tallest
             left = _SIZE * number / _BINS + (_SIZE / _BINS / 2 if flag else 0.0)
             element(group, "rect", x=left, y=_SIZE - tall, width=_SIZE / _BINS / 2, height=tall)
-    _title(panel, "Scores: faithful (left), hallucinated (right)", "held-out score")
+    _title(panel, "Scores: faithful, hallucinated", "held-out score")
 
 
 def _balance(panel: ET.Element, shown: Shown) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from harness.errors import HarnessError
 from harness.extraction.documented.settings import PRESETS, preset
@@ -15,8 +17,10 @@ from harness.extraction.reading.opening import EMBEDDED, FORMATS, Choice
 OURS = "ours"
 STAGES = ("all", "preprocess", "extract", "report")
 CACHE = Path("build/answers")
-EMBEDDED_WINDOW_TOKENS = 320
-"""The embedded model was trained on passages of 265 to 345 tokens."""
+EMBEDDED_PROFILE: Mapping[str, float] = MappingProxyType(
+    {"window_tokens": 320, "budget_calls": 200, "least_gain": 0.02}
+)
+"""The embedded model was trained on passages of 265 to 345 tokens, and takes a call for each field."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -105,9 +109,7 @@ def our_settings(options: argparse.Namespace) -> Ours:
             f"--{changed[0].replace('_', '-')} is of the documented pipeline",
             allowed=f"--pipeline {' or '.join(PRESETS)}",
         )
-    changes: dict[str, int] = {}
-    if options.reader == EMBEDDED:
-        changes["window_tokens"] = EMBEDDED_WINDOW_TOKENS
+    changes: dict[str, float] = dict(EMBEDDED_PROFILE) if options.reader == EMBEDDED else {}
     for name in ("budget_calls", "window_tokens", "bundle_fields"):
         if getattr(options, name) is not None:
             changes[name] = getattr(options, name)
