@@ -17,7 +17,7 @@ _LINE_NUMBERS = 1.25
 """What a prompt holds beside its text, at most: rules, each field's and facility's line, numbers of lines."""
 _ANSWER_TOKENS = 128
 _VALUE_TOKENS = 32
-_LONGEST_ANSWER = 1024
+_LONGEST_ANSWER = 2048
 
 
 def window_ask(

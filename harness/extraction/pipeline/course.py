@@ -48,7 +48,7 @@ def course(
         replies = yield [each.ask for each in opened]
         add_costs(costs, "window", replies)
         search.absorb(opened, replies)
-    results = facility_results(facilities, search.known, calibration, settings.least_raw)
+    results = facility_results(facilities, search.known, calibration)
     return CompanyResult(company, results, tuple(costs.values()), search.notes())
 
 

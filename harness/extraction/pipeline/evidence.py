@@ -69,19 +69,14 @@ class _Claim:
 
 
 def weigh(
-    field: Field,
-    sightings: Sequence[Sighting],
-    shown: Sequence[Shown],
-    calibration: Calibration,
-    least: float = 0.0,
+    field: Field, sightings: Sequence[Sighting], shown: Sequence[Shown], calibration: Calibration
 ) -> Value | None:
     """The value that holds, None without a sighting.
 
     Evidence in a later amendment overrules values that only earlier documents give. Of what is left the one
     with most evidence holds: FOUND, or CONFLICT where another comes near. The others stand in `others`. A
     value without evidence in the text has `evidence` None and little confidence, and never overrules one
-    that has it. Where the raw score of the best is under `least` none holds: POSSIBLY_PRESENT, all in
-    `others`.
+    that has it.
     """
     if not sightings:
         return None
@@ -92,9 +87,6 @@ def weigh(
     scored = _scored(live) + [(0.0, claim) for claim in overruled]
     raw, winner = scored[0]
     others = [candidate(claim.best, calibration.probability(score)) for score, claim in scored[1:]]
-    if raw < least:
-        doubted = candidate(winner.best, calibration.probability(raw))
-        return Value(field.key, "POSSIBLY_PRESENT", others=(doubted, *others))
     is_conflict = len(live) > 1 and raw < _CONFLICT_BELOW
     best = winner.best
     return Value(

@@ -16,13 +16,10 @@ from harness.extraction.truth import DEAL
 
 
 def facility_results(
-    facilities: Sequence[Facility],
-    known: Mapping[Unit, Known],
-    calibration: Calibration,
-    least: float,
+    facilities: Sequence[Facility], known: Mapping[Unit, Known], calibration: Calibration
 ) -> tuple[FacilityResult, ...]:
     """Every field of every facility; a value of the deal is every facility's."""
-    values = {unit: value(unit, known[unit], calibration, least) for unit in known}
+    values = {unit: value(unit, known[unit], calibration) for unit in known}
     results = []
     for facility in facilities:
         row = {}
@@ -33,13 +30,13 @@ def facility_results(
     return tuple(results)
 
 
-def value(unit: Unit, known: Known, calibration: Calibration, least: float = 0.0) -> Value:
+def value(unit: Unit, known: Known, calibration: Calibration) -> Value:
     """What holds of one unit.
 
-    Without one that is at least so likely by its raw score: N/A when most looks said that it does not apply, POSSIBLY_PRESENT when one expects it
-    elsewhere or saw a less likely one, EXTRACTION_ERROR when no look could be read, NOT_EXTRACTED when there was none.
+    Without a value: N/A when most looks said that it does not apply, POSSIBLY_PRESENT when one expects it
+    elsewhere, EXTRACTION_ERROR when no look could be read, NOT_EXTRACTED when there was none.
     """
-    weighed = weigh(FIELDS[unit.field], known.sightings, known.shown, calibration, least)
+    weighed = weigh(FIELDS[unit.field], known.sightings, known.shown, calibration)
     if weighed is not None:
         return weighed
     if not known.asked:

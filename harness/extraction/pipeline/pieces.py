@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from sys import maxsize
 
 from harness.extraction.asks import Passage
 from harness.extraction.company import Company
@@ -40,18 +38,6 @@ class Pieces:
                 joined.append(span)
             last = number
         return tuple(joined)
-
-    def touched(self, spans: Sequence[Passage]) -> list[int]:
-        """The pieces that share characters with one of the spans."""
-        found: dict[int, None] = {}
-        for span in spans:
-            first = max(0, bisect_right(self.spans, Passage(span.start, maxsize)) - 1)
-            for number in range(first, len(self)):
-                if self.spans[number].start >= span.end:
-                    break
-                if self.spans[number].end > span.start:
-                    found[number] = None
-        return sorted(found)
 
     def windows(self, size: int, overlap: int = 0) -> tuple[tuple[int, int], ...]:
         """Runs of pieces (first, one after the last), each as long as `size` tokens allow, at least one

@@ -11,10 +11,9 @@ from harness.extraction.asks import Ask, Facility, Found, Passage, Reader, Reply
 from harness.extraction.company import Company
 from harness.extraction.pipeline.asking import price, text_room, window_ask
 from harness.extraction.pipeline.budget import Budget
-from harness.extraction.pipeline.calibration import IDENTITY
 from harness.extraction.pipeline.choose import Choice, Look, Sizes
 from harness.extraction.pipeline.demand import Demand, Unit
-from harness.extraction.pipeline.evidence import Shown, Sighting, weigh
+from harness.extraction.pipeline.evidence import Shown, Sighting
 from harness.extraction.pipeline.pieces import Pieces
 from harness.extraction.pipeline.precedence import ORDINARY, Rank
 from harness.extraction.pipeline.precedence import rank as rank_of_document
@@ -92,6 +91,7 @@ class Search:
         self._looks = 0
         self._ended = False
         self._of_nobody = 0
+        self._settled: dict[Unit, Rank] = {}
 
     def wave(self) -> list[Open]:
         """The next looks, each the best beside those before it: all that are worth a call and can be paid
@@ -112,7 +112,7 @@ class Search:
     def _open(self, look: Look, opened: list[Open]) -> bool:
         """Take up a look; False when it is not worth its calls or cannot be paid for."""
         fields = tuple(self._fields[number] for number in look.fields)
-        facilities = self._named(look, fields)
+        facilities = self._named(fields)
         passages = self._pieces.passages(look.pieces)
         ask = window_ask(self._company, fields, passages, facilities, self._reader)
         cost = price(ask, look.tokens, self._reader, self._seconds)
@@ -122,37 +122,18 @@ class Search:
             self._ended = True
             return False
         asked = tuple(units(fields, facilities))
-        chance = self._chance(len(asked), look.tokens)
+        chance = float(self._settings.hits.chance(np.array(len(asked)), np.array(look.tokens)))
         self._demand.look(asked, look.pieces, chance)
         self._asked.add((look.fields, look.pieces))
         opened.append(Open(look, ask, asked, chance, self._looks))
         self._looks += 1
         return True
 
-    def _named(self, look: Look, fields: Sequence[str]) -> tuple[Facility, ...]:
-        """The facilities that it pays to name, all of them when only fields of the deal are asked for.
-
-        Each one more makes the prompt longer for the others.
-        """
-        own = [field for field in fields if FIELDS[field].scope == "facility"]
-        if not own:
-            return self._facilities
-        pulls = [
-            self._demand.pull([Unit(each.name, field) for field in own], look.pieces)
-            for each in self._facilities
-        ]
-        ranked = sorted(range(len(pulls)), key=lambda number: (-pulls[number], number))
-        shared = len(fields) - len(own)
-        worth = [
-            sum(pulls[number] for number in ranked[: count + 1])
-            * self._chance(shared + len(own) * (count + 1), look.tokens)
-            for count in range(len(ranked))
-        ]
-        kept = sorted(ranked[: 1 + worth.index(max(worth))])
-        return tuple(self._facilities[number] for number in kept)
-
-    def _chance(self, values: int, tokens: int) -> float:
-        return float(self._settings.hits.chance(np.array(values), np.array(tokens)))
+    def _named(self, fields: Sequence[str]) -> tuple[Facility, ...]:
+        """The facilities of which one of these fields still pulls; all when only the deal's do."""
+        pulling = {unit.facility for unit in self._demand.missing(units(fields, self._facilities))}
+        named = tuple(each for each in self._facilities if each.name in pulling)
+        return named or self._facilities
 
     def _was_asked(self, look: Look) -> bool:
         return (look.fields, look.pieces) in self._asked
@@ -170,8 +151,6 @@ class Search:
         self._budget.pay(replies, self._seconds)
         for each, reply in sorted(zip(opened, replies, strict=True), key=lambda pair: pair[0].number):
             self._take(each, reply)
-        for unit in dict.fromkeys(unit for each in opened for unit in each.units):
-            self._weigh(unit)
         self._demand.settle()
 
     def _take(self, each: Open, reply: Reply) -> None:
@@ -187,44 +166,44 @@ class Search:
             known.shown.append(Shown(each.number, each.ask.passages))
             known.absent += unit.field in reply.absent
             known.elsewhere += unit.field in reply.elsewhere
-        for found in reply.found:
-            self._sight(each, found)
+        seen = {self._sight(each, found) for found in reply.found}
         for unit in each.units:
-            if unit.field in reply.elsewhere and self.known[unit].elsewhere == 1:
+            if unit in seen:
+                self._saw(unit)
+            elif unit.field in reply.elsewhere and not self.known[unit].sightings:
                 self._demand.sure(unit, _ELSEWHERE)
 
-    def _sight(self, each: Open, found: Found) -> None:
-        """Keep a value of a reply, unless it is none of its field, or nobody's who was asked for."""
+    def _sight(self, each: Open, found: Found) -> Unit | None:
+        """Keep a value of a reply; None for one that is none of its field, or nobody's who was asked for."""
         if found.field not in FIELDS or canonical(FIELDS[found.field], found.value) is None:
-            return
+            return None
         unit = unit_of(found, each.ask.facilities)
         if unit is None or unit not in each.units:
             self._of_nobody += 1
-            return
+            return None
         rank = self._rank_of(found.evidence)
         self.known[unit].sightings.append(
             Sighting(
                 found.value, found.confidence, found.evidence, found.quote, each.number, each.ask.stage, rank
             )
         )
+        return unit
 
-    def _weigh(self, unit: Unit) -> None:
-        """A unit with a value pulls less: as far as that may be wrong, where it is to be confirmed, and in
-        later amendments."""
-        known = self.known[unit]
-        value = weigh(FIELDS[unit.field], known.sightings, known.shown, IDENTITY)
-        if value is None:
+    def _saw(self, unit: Unit) -> None:
+        """A unit with a value pulls less: only in later amendments, or to be confirmed."""
+        grounded = [each for each in self.known[unit].sightings if each.evidence is not None]
+        if not grounded:
+            self._demand.found(unit, 0.5)
             return
-        raw = value.confidence
-        worth: dict[int, float] = {}
-        pieces = self._pieces.touched([value.evidence] if value.evidence is not None else [])
-        for piece in pieces:
-            worth[piece] = self._settings.confirm * min(raw, 1.0 - raw) / len(pieces)
-        latest = self._rank_of(value.evidence)
+        latest = max(each.rank for each in grounded)
+        if self._settled.get(unit) == latest:
+            return
+        self._settled[unit] = latest
         later = [number for number, other in enumerate(self._piece_ranks) if other > latest]
-        for piece, share in self._demand.unseen(unit, later).items():
-            worth[piece] = worth.get(piece, 0.0) + self._settings.superseded * share
-        self._demand.found(unit, raw, worth)
+        if later and self._settings.superseded > 0.0:
+            self._demand.only(unit, later, self._settings.superseded)
+        else:
+            self._demand.found(unit, self._settings.confirm)
 
     def notes(self) -> tuple[str, ...]:
         """What was cut or refused."""

@@ -66,15 +66,14 @@ class Settings:
     budget_calls: int | None = 60
     budget_minutes: float | None = None
     window_tokens: int = 6000
-    bundle_fields: int = 72
+    bundle_fields: int = 24
     piece_tokens: int = 300
     overlap_tokens: int = 300
     least_gain: float = 0.3
     wave_calls: int = 12
     detection_calls: int = 3
     detection_tokens: int = 3000
-    confirm: float = 0.3
-    least_raw: float = 0.2
+    confirm: float = 0.1
     superseded: float = 0.15
     adaptive: bool = True
     hits: Hits = Hits()
@@ -106,7 +105,6 @@ _LEAST = {
     "detection_calls": 1,
     "detection_tokens": 1,
     "confirm": 0,
-    "least_raw": 0,
     "superseded": 0,
 }
 assert set(_LEAST) <= {each.name for each in fields(Settings)}

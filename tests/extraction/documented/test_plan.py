@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pytest
 from extraction.documented.counting import SMALL, Always, Anywhere, Counting, company_of, keys, word_spans
-from harness.extraction.schema.fields import FIELDS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +18,7 @@ from harness.extraction.documented.plan import Plan, documented_waves, nominal_c
 from harness.extraction.documented.queries import field_queries, group_query
 from harness.extraction.documented.settings import Settings
 from harness.extraction.result import CompanyResult
+from harness.extraction.schema.fields import FIELDS
 from harness.extraction.timing import QUOTED, company_seconds
 
 ALL_ROWS = [

@@ -8,16 +8,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 
-from harness.extraction.schema.fields import FIELDS
-from harness.extraction.values import canonical
-
 from harness.extraction.asks import Ask, Facility, Found, Passage, Reply
 from harness.extraction.company import Company, Document
 from harness.extraction.pipeline.calibration import IDENTITY
 from harness.extraction.pipeline.extract import extract
 from harness.extraction.pipeline.settings import Settings
 from harness.extraction.result import CompanyResult
+from harness.extraction.schema.fields import FIELDS
 from harness.extraction.truth import DEAL
+from harness.extraction.values import canonical
 
 _FILLER = (
     "clause party shall notice agent under this agreement each lender obligor business day subject terms "
@@ -41,7 +40,23 @@ _VALUES = (
 @cache
 def valid(key: str) -> tuple[str, str]:
     """Two different values of this field."""
-    shown = [*FIELDS[key].choices, *_VALUES, "no", "3.75%", "1.35x", "04/2029", "2031", "GBP", "Birch Water", "3M", "3", "03/2029: 40%; 03/2030: 60%", "USD 90,000,000", "a", "b"]
+    shown = [
+        *FIELDS[key].choices,
+        *_VALUES,
+        "no",
+        "3.75%",
+        "1.35x",
+        "04/2029",
+        "2031",
+        "GBP",
+        "Birch Water",
+        "3M",
+        "3",
+        "03/2029: 40%; 03/2030: 60%",
+        "USD 90,000,000",
+        "a",
+        "b",
+    ]
     forms: dict[str, str] = {}
     for text in shown:
         form = canonical(FIELDS[key], text)

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 from extraction.pipeline.planted import valid
-from harness.extraction.schema.fields import FIELDS
-from harness.extraction.values import same
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,6 +8,8 @@ from harness.extraction.asks import Confidence, Passage
 from harness.extraction.pipeline.calibration import IDENTITY
 from harness.extraction.pipeline.evidence import Shown, Sighting, weigh
 from harness.extraction.pipeline.precedence import ORDINARY
+from harness.extraction.schema.fields import FIELDS
+from harness.extraction.values import same
 
 FIELD = next(field for field in FIELDS.values() if field.kind == "percent")
 ONE, TWO = valid(FIELD.key)

@@ -19,7 +19,6 @@ from extraction.pipeline.planted import (
     seconds,
     valid,
 )
-from harness.extraction.schema.fields import FIELDS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -29,6 +28,7 @@ from harness.extraction.company import Company, Document
 from harness.extraction.pipeline.calibration import IDENTITY
 from harness.extraction.pipeline.extract import extract
 from harness.extraction.result import CompanyResult
+from harness.extraction.schema.fields import FIELDS
 
 
 def test_what_is_there_is_found_with_its_evidence_at_its_facility() -> None:

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-from harness.extraction.schema.fields import FIELDS
-
 from harness.extraction.asks import Facility, Found
 from harness.extraction.pipeline.demand import Unit
 from harness.extraction.pipeline.scope import distinct, unit_of, units
+from harness.extraction.schema.fields import FIELDS
 from harness.extraction.truth import DEAL
 
 DEAL_FIELD = next(key for key, field in FIELDS.items() if field.scope == "deal")
