@@ -67,7 +67,7 @@ def job_of(asked: argparse.Namespace) -> Job:
     """The run that the options ask for; raises HarnessError for what cannot be."""
     data, choice = read_data(asked), choose(asked)
     threads, why = choose_threads(asked, choice.task, data)
-    program = program_of(asked, choice.form)
+    program = program_of(asked, choice.form, data.train.types)
     train, validation, _ = data.sizes
     settings = settled(settings_of(asked, validation), train, threads)
     return Job(asked, data, choice, program, settings, threads, why)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness.errors import HarnessError
 from harness.prompts.command import data, models, threads
+from harness.prompts.examples import EntityType
 from harness.prompts.optimize.budget import CANDIDATES, Auto, auto_metric_calls
 from harness.prompts.optimize.settings import Settings
 from harness.prompts.optimize.stopping import DEFAULT_STOPPING, Stopping
 from harness.prompts.program import AnswerFormat, Program
+from harness.prompts.report.prompt_file import read_prompt_file
 from harness.render.escape import clip
 
 POOR = "Extract entities."
@@ -25,6 +28,7 @@ def add_options(parser: argparse.ArgumentParser, matrix: Path) -> None:
         "--instruction", default=POOR, metavar="TEXT", help="where the run begins [%(default)s]"
     )
     parser.add_argument("--instruction-file", type=Path, metavar="FILE", help="the same from a text file")
+    parser.add_argument("--prompt", type=Path, metavar="FILE", help="the same from a saved prompt.json")
     parser.add_argument("--optimizer", choices=("ours", "dspy"), default="ours", help="dspy: stock dspy.GEPA")
     parser.add_argument(
         "--documented", action="store_true", help="threads and split by the rules of prompt-optimizers.md"
@@ -65,8 +69,14 @@ def _search_options(parser: argparse.ArgumentParser) -> None:
         group.add_argument(f"--stop-after-{name}", type=kind, metavar="N", help=f"stop after so many {text}")
 
 
-def program_of(options: argparse.Namespace, form: AnswerFormat) -> Program:
-    """The program that the run begins with; raises HarnessError for an instruction that says nothing."""
+def program_of(options: argparse.Namespace, form: AnswerFormat, types: Sequence[EntityType]) -> Program:
+    """The program that the run begins with.
+
+    Raises HarnessError for an instruction that says nothing, and for a saved prompt of another program, or of
+    other entity types.
+    """
+    if options.prompt is not None:
+        return read_prompt_file(options.prompt, Program("", form), types).program
     text, where = options.instruction, "--instruction"
     if options.instruction_file is not None:
         where = str(options.instruction_file)

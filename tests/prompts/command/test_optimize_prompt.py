@@ -225,3 +225,21 @@ def test_a_url_with_a_password_is_refused_before_anything_is_sent(run, monkeypat
     assert "secret" not in err
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:abc/v1")
     assert run("--remote")[0] == 4
+
+
+def test_a_saved_prompt_is_where_the_next_run_begins_unless_it_is_another_programs(run, tmp_path):
+    run()
+    saved = tmp_path / "out/run/prompt.json"
+    code, out, _ = run("--prompt", str(saved), "--output", "out/second")
+    assert code == 0
+    assert json.loads((tmp_path / "out/second/result.json").read_text())["baseline"]["f1"] == 1.0
+    assert "prompt: not saved, nothing better was found" in out
+    code, _, err = run("--prompt", str(saved), "--format", "names-by-type", "--output", "out/third")
+    assert code == 4
+    assert "this prompt belongs to another program" in err
+    changed = json.loads(saved.read_text())
+    changed["fields"] = changed["fields"][::-1]
+    saved.write_text(json.dumps(changed))
+    code, _, err = run("--prompt", str(saved), "--output", "out/third")
+    assert code == 4
+    assert "same fields in another order" in err
