@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from harness.extraction.asks import Ask, Facility, Passage, Reader
 from harness.extraction.company import Company
 from harness.extraction.pipeline.budget import Price
-from harness.extraction.pipeline.settings import Seconds, Settings
+from harness.extraction.pipeline.settings import Seconds
 from harness.extraction.schema.fields import FIELDS
 
 _RULES_TOKENS = 500
@@ -17,7 +17,7 @@ _LINE_NUMBERS = 1.25
 """What a prompt holds beside its text, at most: rules, each field's and facility's line, numbers of lines."""
 _ANSWER_TOKENS = 128
 _VALUE_TOKENS = 32
-_LONGEST_ANSWER = 2048
+_LONGEST_ANSWER = 1024
 
 
 def window_ask(
@@ -52,15 +52,15 @@ def answer_limit(fields: Sequence[str], facilities: int, context_tokens: int) ->
     return max(1, min(_ANSWER_TOKENS + _VALUE_TOKENS * values, _LONGEST_ANSWER, context_tokens // 4))
 
 
-def text_room(reader: Reader, settings: Settings) -> int:
-    """The most tokens of text that fit into a prompt with a full bundle of fields and its answer.
+def text_room(reader: Reader, bundle_fields: int, most: int) -> int:
+    """The tokens of text, `most` at most, that fit into a prompt with so many fields and its answer.
 
     Of a context too small for that, half: such readers are asked field by field, with shorter rules.
     """
     context = reader.context_tokens
-    around = _RULES_TOKENS + _FIELD_TOKENS * settings.bundle_fields + min(_LONGEST_ANSWER, context // 4)
+    around = _RULES_TOKENS + _FIELD_TOKENS * bundle_fields + min(_LONGEST_ANSWER, context // 4)
     room = int((context - around) / _LINE_NUMBERS)
-    return max(1, min(settings.window_tokens, max(room, context // 2 if context < 2 * around else 0)))
+    return max(1, min(most, max(room, context // 2 if context < 2 * around else 0)))
 
 
 def prompt_tokens(ask: Ask, text_tokens: int) -> int:

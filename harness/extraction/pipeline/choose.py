@@ -28,11 +28,13 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """The most text, in tokens, and the most fields of one ask, and the overlap of windows in tokens."""
+    """The most text, in tokens, and the most fields of one ask, the overlap of windows in tokens, and the
+    least that must be expected of a field for each value that it asks for."""
 
     tokens: int
     fields: int
     overlap: int
+    least: float = 0.0
 
 
 class Choice:
@@ -68,6 +70,8 @@ class Choice:
         """
         sets, gains = self._candidates(wanted)
         held = np.array([self._tokens[chosen].sum() for chosen in sets])[:, None]
+        # a field of which less is expected only makes the prompt longer, and invites what is not there
+        gains = np.where(gains >= self._sizes.least * slots, gains, 0.0)
         order = np.argsort(-gains, axis=1, kind="stable")[:, : self._sizes.fields]
         ranked = np.cumsum(np.take_along_axis(gains, order, axis=1), axis=1)
         asked = np.cumsum(slots[order], axis=1)
@@ -81,7 +85,6 @@ class Choice:
             if not value[row] > 0.0:
                 break
             k = int(count[row])
-            # a field of which nothing is expected only makes the prompt longer
             fields = sorted(int(f) for f in order[row, : k + 1] if gains[row, f] > 0.0)
             chosen = tuple(int(piece) for piece in sets[row])
             look = Look(tuple(fields), chosen, int(held[row, 0]), float(expected[row, k]))

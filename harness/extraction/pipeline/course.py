@@ -36,7 +36,9 @@ def course(
     """Yields lists of asks, wants the list of their replies, returns the result. No list is empty."""
     budget = budget_of(settings, seconds)
     costs: dict[Stage, StageCost] = {}
-    text = pieces(company, reader.tokens, min(settings.piece_tokens, text_room(reader, settings)))
+    room = text_room(reader, settings.bundle_fields, settings.window_tokens)
+    size = min(settings.piece_tokens, room)
+    text = pieces(company, reader.tokens, size, min(2 * size, room))
     if not len(text):
         return CompanyResult(company, (), (), ("the documents hold no text",))
     facilities = yield from _detected(company, text, reader, settings, budget, seconds, costs)
@@ -48,7 +50,7 @@ def course(
         replies = yield [each.ask for each in opened]
         add_costs(costs, "window", replies)
         search.absorb(opened, replies)
-    results = facility_results(facilities, search.known, calibration)
+    results = facility_results(facilities, search.known, calibration, settings.least_raw)
     return CompanyResult(company, results, tuple(costs.values()), search.notes())
 
 
@@ -63,9 +65,8 @@ def _detected(
 ) -> Waves:
     """The company's facilities: from the likeliest passages, and while these name none from the others."""
     index = Bm25([words(each) for each in text.titled])
-    sets = showings(
-        text, index.scores(words(QUERY)), min(settings.detection_tokens, text_room(reader, settings))
-    )
+    room = text_room(reader, 0, settings.detection_tokens)
+    sets = showings(text, index.scores(words(QUERY)), room)
     found: tuple[Facility, ...] = ()
     while not found and (shown := list(islice(sets, settings.detection_calls))):
         asks = []

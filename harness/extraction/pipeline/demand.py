@@ -18,6 +18,10 @@ from numpy.typing import NDArray
 
 from harness.extraction.pipeline.settings import Floats, Prior
 
+_NOTHING = 1e-9
+_LITTLE = 0.05
+"""Units that pull less than this are asked for only where others of their field are."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Unit:
@@ -52,67 +56,84 @@ class Demand:
             np.array([row for row, unit in enumerate(self.units) if unit.field == field], dtype=np.intp)
             for field in self.fields
         ]
-        self._mass = np.array([mass[unit.field] for unit in self.units], dtype=float)
-        self._prior = self._mass.copy()
+        self._prior = np.array([mass[unit.field] for unit in self.units], dtype=float)
+        self._mass = self._prior.copy()
         self._absent = 1.0 - self._mass.sum(axis=1)
+        self._doubt = np.zeros_like(self._mass)
         self._weight = np.ones(len(self.units))
         self._scale = np.ones(len(self.units))
 
-    def rows(self, units: Sequence[Unit]) -> NDArray[np.intp]:
-        """Their rows."""
-        return np.array([self._rows[unit] for unit in units], dtype=np.intp)
-
     def wanted(self) -> Floats:
         """Values expected per field on each piece, shape [fields, pieces]: what a perfect look would find."""
-        worth = self._mass * (self._weight * self._scale)[:, None]
+        worth = self._worth(slice(None))
         return np.array([worth[rows].sum(axis=0) for rows in self._field_rows])
 
     def slots(self) -> Floats:
-        """How many values a look for each field asks for, shape [fields]: its units that still pull."""
-        pulls = self._weight > 0.0
-        return np.array([max(1.0, float(pulls[rows].sum())) for rows in self._field_rows])
+        """How many values a look for each field asks for, shape [fields]: its units that pull noticeably."""
+        pull = self._worth(slice(None)).sum(axis=1)
+        counts = [float((pull[rows] > _LITTLE).sum()) for rows in self._field_rows]
+        slots: Floats = np.maximum(1.0, np.array(counts))
+        return slots
 
-    def missing(self, units: Sequence[Unit]) -> list[Unit]:
-        """Those of them that still pull."""
-        return [unit for unit in units if self._weight[self._rows[unit]] > 0.0]
+    def pull(self, units: Sequence[Unit], pieces: Sequence[int]) -> float:
+        """Values of these units expected in these pieces."""
+        if not units:
+            return 0.0
+        return float(np.sum(self._worth(self._at(units))[:, list(pieces)]))
 
     def look(self, units: Sequence[Unit], pieces: Sequence[int], chance: float) -> None:
         """Take off what a look at these pieces would find with this chance."""
-        if units:
-            self._mass[np.ix_(self.rows(units), np.array(pieces, dtype=np.intp))] *= 1.0 - chance
+        self._scaled(units, pieces, 1.0 - chance)
 
     def undo(self, units: Sequence[Unit], pieces: Sequence[int], chance: float) -> None:
         """Put back what `look` took off: nobody looked after all."""
-        if units and chance < 1.0:
-            self._mass[np.ix_(self.rows(units), np.array(pieces, dtype=np.intp))] /= 1.0 - chance
+        if chance < 1.0:
+            self._scaled(units, pieces, 1.0 / (1.0 - chance))
 
     def settle(self) -> None:
         """Count the looks as answered: what is left becomes more, or less, likely than before."""
         left = self._mass.sum(axis=1)
         total = self._absent + left
-        self._scale = np.divide(1.0, total, out=np.zeros_like(total), where=total > 0.0)
+        # where next to nothing is left of either, nothing is worth a look
+        self._scale = np.divide(1.0, total, out=np.zeros_like(total), where=total > _NOTHING)
 
-    def found(self, unit: Unit, weight: float) -> None:
-        """A value is there: from now on it pulls with this weight."""
-        self._weight[self._rows[unit]] = weight
-
-    def only(self, unit: Unit, pieces: Sequence[int], probability: float) -> None:
-        """Another value is expected, and only in these pieces: with this probability had nobody looked there,
-        and in proportion to the prior."""
-        row, kept = self._rows[unit], list(pieces)
-        before = self._prior[row, kept].sum()
-        mass = np.zeros(self._mass.shape[1])
-        if before > 0.0:
-            mass[kept] = self._mass[row, kept] * (probability / before)
-        self._mass[row] = mass
-        self._absent[row] = 1.0 - probability
-        self._weight[row] = 1.0
-        self.settle()
-
-    def sure(self, unit: Unit, present: float) -> None:
-        """Something says that the value is there with at least this probability, without giving it."""
+    def found(self, unit: Unit, probability: float, confirm: Mapping[int, float]) -> None:
+        """A value is known that is right with this probability: if not, another one is somewhere. `confirm`
+        is what a look at a piece is worth beside that."""
         row = self._rows[unit]
-        left = float(self._mass[row].sum())
-        if left > 0.0 and present < 1.0:
-            self._absent[row] = min(self._absent[row], left * (1.0 - present) / present)
-            self.settle()
+        self._weight[row] = 1.0 - probability
+        self._doubt[row] = 0.0
+        for piece, worth in confirm.items():
+            self._doubt[row, piece] = worth
+
+    def expect(self, unit: Unit, worth: Mapping[int, float]) -> None:
+        """Something speaks for these pieces: a look at them is worth at least so much."""
+        row = self._rows[unit]
+        for piece, value in worth.items():
+            self._doubt[row, piece] = max(self._doubt[row, piece], value)
+
+    def likeliest(self, unit: Unit, pieces: Sequence[int], count: int) -> list[int]:
+        """Of these pieces those with most of the prior; of equal ones the earlier."""
+        prior = self._prior[self._rows[unit]]
+        return sorted(pieces, key=lambda piece: (-prior[piece], piece))[:count]
+
+    def unseen(self, unit: Unit, pieces: Sequence[int]) -> Mapping[int, float]:
+        """A probability of 1 on these pieces by the prior, less what looks have taken off."""
+        row = self._rows[unit]
+        before = float(self._prior[row, list(pieces)].sum())
+        if not before > 0.0:
+            return {}
+        return {piece: float(self._mass[row, piece]) / before for piece in pieces}
+
+    def _worth(self, rows: slice | NDArray[np.intp]) -> Floats:
+        worth: Floats = self._mass[rows] * (self._weight * self._scale)[rows][:, None] + self._doubt[rows]
+        return worth
+
+    def _at(self, units: Sequence[Unit]) -> NDArray[np.intp]:
+        return np.array([self._rows[unit] for unit in units], dtype=np.intp)
+
+    def _scaled(self, units: Sequence[Unit], pieces: Sequence[int], factor: float) -> None:
+        if units:
+            place = np.ix_(self._at(units), np.array(pieces, dtype=np.intp))
+            self._mass[place] *= factor
+            self._doubt[place] *= factor

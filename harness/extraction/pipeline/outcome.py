@@ -16,10 +16,13 @@ from harness.extraction.truth import DEAL
 
 
 def facility_results(
-    facilities: Sequence[Facility], known: Mapping[Unit, Known], calibration: Calibration
+    facilities: Sequence[Facility],
+    known: Mapping[Unit, Known],
+    calibration: Calibration,
+    least: float,
 ) -> tuple[FacilityResult, ...]:
     """Every field of every facility; a value of the deal is every facility's."""
-    values = {unit: value(unit, known[unit], calibration) for unit in known}
+    values = {unit: value(unit, known[unit], calibration, least) for unit in known}
     results = []
     for facility in facilities:
         row = {}
@@ -30,13 +33,14 @@ def facility_results(
     return tuple(results)
 
 
-def value(unit: Unit, known: Known, calibration: Calibration) -> Value:
+def value(unit: Unit, known: Known, calibration: Calibration, least: float = 0.0) -> Value:
     """What holds of one unit.
 
     Without a value: N/A when most looks said that it does not apply, POSSIBLY_PRESENT when one expects it
-    elsewhere, EXTRACTION_ERROR when no look could be read, NOT_EXTRACTED when there was none.
+    elsewhere or saw one that is less likely than `least` by its raw score, EXTRACTION_ERROR when no look
+    could be read, NOT_EXTRACTED when there was none.
     """
-    weighed = weigh(FIELDS[unit.field], known.sightings, known.shown, calibration)
+    weighed = weigh(FIELDS[unit.field], known.sightings, known.shown, calibration, least)
     if weighed is not None:
         return weighed
     if not known.asked:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from sys import maxsize
 
 from harness.extraction.asks import Passage
 from harness.extraction.company import Company
 from harness.extraction.sections import section_chunks, titled
+
+_BLANK_BEFORE = re.compile(r"(?:\n[ \t]*\n|\f)\s*\Z")
+_BLANK_AFTER = re.compile(r"[ \t]*[\n\f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,18 @@ class Pieces:
             last = number
         return tuple(joined)
 
+    def touched(self, spans: Sequence[Passage]) -> list[int]:
+        """The pieces that share characters with one of the spans."""
+        found: dict[int, None] = {}
+        for span in spans:
+            first = max(0, bisect_right(self.spans, Passage(span.start, maxsize)) - 1)
+            for number in range(first, len(self)):
+                if self.spans[number].start >= span.end:
+                    break
+                if self.spans[number].end > span.start:
+                    found[number] = None
+        return sorted(found)
+
     def windows(self, size: int, overlap: int = 0) -> tuple[tuple[int, int], ...]:
         """Runs of pieces (first, one after the last), each as long as `size` tokens allow, at least one
         piece; a run begins with up to `overlap` tokens of the one before. Together they are all pieces."""
@@ -60,19 +78,37 @@ class Pieces:
         return tuple(runs)
 
 
-def pieces(company: Company, tokens: Callable[[str], int], size: int) -> Pieces:
-    """Sections of at most `size` tokens, as `tokens` counts single lines; blank ones are left out."""
+def pieces(company: Company, tokens: Callable[[str], int], size: int, most: int) -> Pieces:
+    """Sections of at most `size` tokens, as `tokens` counts single lines; blank ones are left out.
+
+    Two that are cut where no blank line is, as a table from its title, are one piece where that has at most
+    `most` tokens.
+    """
     text = company.text
     starts = company.starts
-    kept = [
-        section
-        for section in section_chunks(company, tokens, size)
-        if text[section.passage.start : section.passage.end].strip()
-    ]
-    spans = tuple(section.passage for section in kept)
+    kept: list[tuple[Passage, int, int, str]] = []
+    for section in section_chunks(company, tokens, size):
+        span = section.passage
+        if not text[span.start : span.end].strip():
+            continue
+        count = max(1, tokens(text[span.start : span.end]))
+        document = bisect_right(starts, span.start) - 1
+        if kept:
+            before, held, other, title = kept[-1]
+            is_cut = other == document and before.end == span.start and not _ends_block(text, span.start)
+            if is_cut and held + count <= most:
+                whole = Passage(before.start, span.end)
+                kept[-1] = (whole, held + count, document, title + text[span.start : span.end])
+                continue
+        kept.append((span, count, document, titled(company, section)))
     return Pieces(
-        spans,
-        tuple(max(1, tokens(text[span.start : span.end])) for span in spans),
-        tuple(sum(start <= span.start for start in starts) - 1 for span in spans),
-        tuple(titled(company, section) for section in kept),
+        tuple(span for span, _, _, _ in kept),
+        tuple(count for _, count, _, _ in kept),
+        tuple(document for _, _, document, _ in kept),
+        tuple(title for _, _, _, title in kept),
     )
+
+
+def _ends_block(text: str, at: int) -> bool:
+    """Whether a blank line, or a page's end, stands before or after."""
+    return bool(_BLANK_BEFORE.search(text, max(0, at - 80), at) or _BLANK_AFTER.match(text, at))

@@ -55,25 +55,31 @@ class Settings:
 
     `budget_calls` and `budget_minutes` (by a time model) bound a company's calls with those that repeat one;
     None: unbounded. `window_tokens` is the most text shown at once, `bundle_fields` the most fields asked for
-    at once, `piece_tokens` the grain in which text is chosen. Reading ends when the next call is expected to
-    bring fewer than `least_gain` values. `wave_calls` are planned before the first of them is answered.
-    Facilities are named by `detection_calls` calls that show `detection_tokens` each, and by as many again
-    as long as none is found. What was found is looked for again
-    with the weight `confirm`, and in later amendments as if a share `superseded` had another value there.
-    Not `adaptive`: every window is asked for every bundle, whatever was found.
+    at once, `piece_tokens` the grain in which text is chosen, `overlap_tokens` what neighbouring windows
+    share. Facilities are named by `detection_calls` calls that show `detection_tokens` each, and by as many
+    again as long as none is found.
+
+    Reading ends when the next call is expected to bring fewer than `least_gain` values; a field is asked for
+    only where `least_share` of each value that it asks for is expected. `wave_calls` are planned before the
+    first of them is answered. A doubtful value is looked at again as if to settle it were worth `confirm` of
+    a missing one, and looked for in later amendments as if a share `superseded` had another value there. One
+    whose raw score stays under `least_raw` is not taken. Not `adaptive`: every window is asked for every
+    bundle, whatever was found.
     """
 
     budget_calls: int | None = 60
     budget_minutes: float | None = None
     window_tokens: int = 6000
-    bundle_fields: int = 24
+    bundle_fields: int = 72
     piece_tokens: int = 300
     overlap_tokens: int = 300
     least_gain: float = 0.3
+    least_share: float = 0.01
     wave_calls: int = 12
     detection_calls: int = 3
     detection_tokens: int = 3000
-    confirm: float = 0.1
+    confirm: float = 0.3
+    least_raw: float = 0.2
     superseded: float = 0.15
     adaptive: bool = True
     hits: Hits = Hits()
@@ -101,10 +107,12 @@ _LEAST = {
     "piece_tokens": 1,
     "overlap_tokens": 0,
     "least_gain": 0,
+    "least_share": 0,
     "wave_calls": 1,
     "detection_calls": 1,
     "detection_tokens": 1,
     "confirm": 0,
+    "least_raw": 0,
     "superseded": 0,
 }
 assert set(_LEAST) <= {each.name for each in fields(Settings)}

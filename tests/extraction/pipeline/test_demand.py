@@ -72,33 +72,42 @@ def test_a_look_that_could_not_be_read_is_undone(pieces: list[int], chance: floa
     assert one.wanted() == pytest.approx(before)
 
 
-def test_what_was_found_pulls_with_its_weight_only() -> None:
+def test_what_was_found_pulls_as_far_as_it_may_be_wrong() -> None:
     one = demand()
     before = one.wanted()
-    one.found(UNITS[1], 0.0)
+    one.found(UNITS[1], 0.75, {})
     assert one.wanted()[0] == pytest.approx(before[0])
-    assert one.wanted()[1] == pytest.approx(before[1] / 2)
-    assert one.missing(UNITS) == [UNITS[0], UNITS[2]]
+    assert one.wanted()[1] == pytest.approx(before[1] * 0.5 + before[1] * 0.5 * 0.25)
+    one.found(UNITS[1], 1.0, {})
+    assert one.pull([UNITS[1]], range(6)) == 0.0
+    assert one.slots() == pytest.approx([1.0, 1.0])
 
 
-def test_an_amended_value_is_looked_for_in_the_amendment_only() -> None:
+def test_a_doubtful_value_is_worth_a_look_at_its_place() -> None:
     one = demand()
-    one.only(UNITS[0], [4, 5], 0.2)
-    wanted = one.wanted()[0]
-    assert wanted[:4].sum() == 0.0
-    assert wanted.sum() == pytest.approx(0.2)
+    one.found(UNITS[1], 1.0, {3: 0.2})
+    assert one.pull([UNITS[1]], [3]) == pytest.approx(0.2)
+    one.look([UNITS[1]], [3], 0.5)
+    assert one.pull([UNITS[1]], [3]) == pytest.approx(0.1)
+    one.found(UNITS[1], 1.0, {})
+    assert one.pull([UNITS[1]], range(6)) == 0.0
 
 
-def test_looks_of_before_are_remembered_when_only_the_amendment_is_left() -> None:
+def test_what_is_expected_of_an_amendment_is_its_share_of_the_prior_less_looks() -> None:
     one = demand()
+    share = one.unseen(UNITS[0], [4, 5])
+    assert sum(share.values()) == pytest.approx(1.0)
     one.look([UNITS[0]], [4, 5], 0.9)
-    one.only(UNITS[0], [4, 5], 0.2)
-    assert one.wanted()[0].sum() < 0.1
+    assert sum(one.unseen(UNITS[0], [4, 5]).values()) == pytest.approx(0.1)
+    assert one.unseen(UNITS[0], []) == {}
 
 
-def test_a_reference_makes_a_value_likely() -> None:
+def test_a_reference_makes_a_piece_worth_a_look() -> None:
     one = demand()
     one.look(UNITS, [4], 0.9)
     one.settle()
-    one.sure(UNITS[0], 0.9)
-    assert one.wanted()[0].sum() == pytest.approx(0.9)
+    one.expect(UNITS[0], {4: 0.6})
+    assert one.pull([UNITS[0]], [4]) >= 0.6
+    one.expect(UNITS[0], {4: 0.1})
+    assert one.pull([UNITS[0]], [4]) >= 0.6
+    assert one.likeliest(UNITS[0], [0, 1, 2], 1) == [2]

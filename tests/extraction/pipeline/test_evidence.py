@@ -43,9 +43,9 @@ def test_agreement_raises_confidence_and_from_two_places_most() -> None:
 
 def test_a_look_at_the_evidence_that_does_not_say_it_lowers_confidence() -> None:
     whole = (Passage(0, 1000),)
-    once = weighed(sighting(ONE), shown=(Shown(0, whole),))
-    doubted = weighed(sighting(ONE), shown=(Shown(0, whole), Shown(1, whole)))
-    beside = weighed(sighting(ONE), shown=(Shown(0, whole), Shown(1, (Passage(600, 900),))))
+    once = weighed(sighting(ONE), shown=(Shown(0, whole, 0.9),))
+    doubted = weighed(sighting(ONE), shown=(Shown(0, whole, 0.9), Shown(1, whole, 0.9)))
+    beside = weighed(sighting(ONE), shown=(Shown(0, whole, 0.9), Shown(1, (Passage(600, 900),), 0.9)))
     assert doubted.confidence < once.confidence == beside.confidence
 
 
