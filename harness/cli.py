@@ -148,7 +148,7 @@ def _parser(asked: str) -> argparse.ArgumentParser:
     if asked == "corpus":
         from harness.extraction.command.corpus import add_options as add_corpus_options
 
-        add_corpus_options(corpus)
+        add_corpus_options(corpus, _project() / MATRIX_FILE)
 
     detect = commands.add_parser("detect", help="hallucinations, from what happens inside the model")
     if asked == "detect":

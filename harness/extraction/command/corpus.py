@@ -1,4 +1,4 @@
-"""`harness corpus generate`: companies whose every field is known, as files with their truth beside them."""
+"""`harness corpus`: companies whose every field is known, as files with their truth, or read on the spot."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.errors import EXIT_DONE, HarnessError
+from harness.extraction.command.trial import add_options as add_trial_options
 from harness.extraction.corpus import Knobs, certificate, companies, write_company
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: argparse.ArgumentParser, matrix: Path) -> None:
     """The options of `harness corpus`."""
     commands = parser.add_subparsers(required=True, metavar="WHAT")
     generate = commands.add_parser("generate", help="write companies into a folder that has none")
@@ -26,6 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     generate.add_argument("--tokens", type=int, default=defaults.tokens, metavar="N", help="[%(default)s]")
     generate.add_argument("--facilities", type=int, metavar="N", help="[1 to 5, drawn]")
     generate.set_defaults(run=run)
+    add_trial_options(commands.add_parser("trial", help="every pipeline on generated companies"), matrix)
 
 
 def run(asked: argparse.Namespace) -> int:
