@@ -7,6 +7,7 @@ import json
 from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 from harness.errors import HarnessError
 
@@ -43,9 +44,9 @@ class Company:
 
     def __post_init__(self) -> None:
         ordered = tuple(sorted(self.documents, key=lambda document: document.name))
-        names = [document.name for document in ordered]
-        for name in {name for name in names if names.count(name) > 1}:
-            raise HarnessError(f"two documents are called {name!r}", where=self.name)
+        for before, after in pairwise(ordered):
+            if before.name == after.name:
+                raise HarnessError(f"two documents are called {after.name!r}", where=self.name)
         object.__setattr__(self, "documents", ordered)
 
     @cached_property

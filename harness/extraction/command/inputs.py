@@ -10,13 +10,15 @@ from pathlib import Path
 from harness.errors import HarnessError
 from harness.extraction.company import Company
 from harness.extraction.corpus import TRUTH, read_truth
-from harness.extraction.documents import read_companies
+from harness.extraction.documents import FileReport, ReadCompany, read_companies
+from harness.extraction.reading.opening import NOISY, PERFECT
 from harness.extraction.truth import Truth
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """`companies` have documents; `reports` are lines about every file; `truths` are by company name."""
+    """`companies` have documents; `reports` are lines about every file; `unread` counts files and folders
+    that were not read, or not wholly; `truths` are by company name."""
 
     companies: tuple[Company, ...]
     reports: tuple[str, ...]
@@ -25,28 +27,31 @@ class Inputs:
 
 
 def read_inputs(options: argparse.Namespace) -> Inputs:
-    """What the options name; raises HarnessError for a company that is not there, or if none can be read."""
+    """What the options name, perhaps no company; raises HarnessError for one that is not there.
+
+    A truth that does not fit its documents is an error for the readers that need it, a line for others.
+    """
     root: Path = options.root
-    read = read_companies(root)
-    names = [each.company.name for each in read.companies]
-    for name in options.company or ():
-        if name not in names:
-            raise HarnessError(f"there is no company {name!r}", where=str(root), allowed=", ".join(names))
-    chosen = [each for each in read.companies if not options.company or each.company.name in options.company]
-    reports = [report.line for report in read.reports]
-    reports += [
-        f"{each.company.name}/{report.line}"
-        for each in chosen
-        for report in each.reports
-        if report.name != TRUTH
-    ]
-    unread = sum(report.outcome == "not read" for each in chosen for report in each.reports)
-    companies = tuple(each.company for each in chosen if each.company.documents)
-    if not companies:
-        raise HarnessError(
-            "nothing could be read", where=str(root), allowed="txt, md, pdf, docx, xlsx", next_step=reports[0]
-        )
-    truths = {
-        each.name: read_truth(root / each.name) for each in companies if (root / each.name / TRUTH).is_file()
-    }
-    return Inputs(companies, tuple(reports), unread, truths)
+    read = read_companies(root, only=options.company or ())
+    reports = [*read.reports, *(report for each in read.companies for report in _own(each))]
+    lines = [report.line for report in read.reports]
+    lines += [f"{each.company.name}/{report.line}" for each in read.companies for report in _own(each)]
+    companies = tuple(each.company for each in read.companies if each.company.documents)
+    truths: dict[str, Truth] = {}
+    for company in companies:
+        folder = root / company.name
+        if not (folder / TRUTH).is_file():
+            continue
+        try:
+            truths[company.name] = read_truth(folder)
+        except HarnessError as error:
+            if options.reader in (PERFECT, NOISY):
+                raise
+            lines.append(f"{company.name}/{TRUTH}: left out; {error.message}")
+    unread = sum(report.outcome in ("not read", "partly read") for report in reports)
+    return Inputs(companies, tuple(lines), unread, truths)
+
+
+def _own(read: ReadCompany) -> list[FileReport]:
+    """Its files without the truth."""
+    return [report for report in read.reports if report.name != TRUTH]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -21,6 +21,12 @@ EMBEDDED_PROFILE: Mapping[str, float] = MappingProxyType(
     {"window_tokens": 320, "budget_calls": 200, "least_gain": 0.02}
 )
 """The embedded model was trained on passages of 265 to 345 tokens, and takes a call for each field."""
+
+_OURS_ALONE = ("budget_calls", "window_tokens", "bundle_fields")
+_DOCUMENTED_ALONE = (
+    "section_passes", "deep_fields", "skip_verification", "groups", "retriever", "embedder",
+    "flash_attention",
+)  # fmt: skip
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -79,9 +85,15 @@ def _reader_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--workers", type=int, default=4, metavar="N", help="calls open at once [%(default)s]")
 
 
+def settings_of(options: argparse.Namespace) -> Ours | Documented:
+    """Those of the pipeline that was asked for."""
+    return our_settings(options) if options.pipeline == OURS else documented_settings(options)
+
+
 def documented_settings(options: argparse.Namespace) -> Documented:
-    """The preset with what was changed of it."""
+    """The preset with what was changed of it; raises HarnessError for options of ours."""
     settings = preset(options.pipeline)
+    _refuse(options, _OURS_ALONE, "of our pipeline", f"--pipeline {OURS}")
     changes: dict[str, object] = {}
     for name in ("section_passes", "deep_fields"):
         value = getattr(options, name)
@@ -98,22 +110,25 @@ def documented_settings(options: argparse.Namespace) -> Documented:
 
 
 def our_settings(options: argparse.Namespace) -> Ours:
-    """Ours with what was changed; windows that the embedded model was trained on, where that one reads."""
-    changed = [
-        name
-        for name in ("section_passes", "deep_fields", "groups", "retriever")
-        if getattr(options, name) is not None
-    ]
-    if changed:
-        raise HarnessError(
-            f"--{changed[0].replace('_', '-')} is of the documented pipeline",
-            allowed=f"--pipeline {' or '.join(PRESETS)}",
-        )
+    """Ours with what was changed; windows that the embedded model was trained on, where that one reads.
+
+    Raises HarnessError for options of the documented pipeline.
+    """
+    allowed = f"--pipeline {' or '.join(PRESETS)}"
+    _refuse(options, _DOCUMENTED_ALONE, "of the documented pipeline", allowed)
     changes: dict[str, float] = dict(EMBEDDED_PROFILE) if options.reader == EMBEDDED else {}
-    for name in ("budget_calls", "window_tokens", "bundle_fields"):
+    for name in _OURS_ALONE:
         if getattr(options, name) is not None:
             changes[name] = getattr(options, name)
     return replace(Ours(), **changes)  # type: ignore[arg-type]
+
+
+def _refuse(options: argparse.Namespace, names: Sequence[str], whose: str, allowed: str) -> None:
+    """An option that would change nothing is a mistake."""
+    for name in names:
+        value = getattr(options, name)
+        if value is not None and value is not False and value != "":  # 0 is a setting
+            raise HarnessError(f"--{name.replace('_', '-')} is {whose}", allowed=allowed)
 
 
 def choice_of(options: argparse.Namespace) -> Choice:

@@ -110,7 +110,8 @@ def _speed_ups() -> tuple[Figure, ...]:
         "times fewer calls of the company",
         "(1 + 2 (G (1 + 2) + 1 + 25)) / (1 + 2 (G + 1 + 25))",
         lambda groups: _nominal(groups, 2, 25) / _nominal(groups, 0, 25),
-        "1.6 times, 125 to 77 calls; 3.0 times fewer of the group passes alone",
+        "1.6 times, 125 to 77 calls; 3.0 times fewer of the group passes alone; "
+        f"{_faster_without_sections():.1f} times faster by the time model of its logs: deep calls are short",
     )
     whole = _figure(
         "before to after",
@@ -158,6 +159,10 @@ def _times() -> tuple[Figure, ...]:
         f"facility ({_hours(1, False, 20, 3):.2f} h)",
     )
     return before, after, one_hour
+
+
+def _faster_without_sections() -> float:
+    return _hours(2, True, 25) / _hours(0, True, 25)
 
 
 def _figure(

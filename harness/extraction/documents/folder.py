@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -99,28 +99,37 @@ def read_company(folder: Path, limits: Limits = DEFAULT) -> ReadCompany:
     return ReadCompany(Company(_shown(folder.resolve().name), read.documents), read.reports)
 
 
-def read_companies(root: Path, limits: Limits = DEFAULT) -> ReadRoot:
-    """The companies of a folder, each the subfolder of its name, in the order of the names.
+def read_companies(root: Path, limits: Limits = DEFAULT, *, only: Collection[str] = ()) -> ReadRoot:
+    """The companies of a folder, each the subfolder of its name, in the order of the names; of them those
+    with a name in `only`, where it has any.
 
     Files beside the subfolders, hidden folders and links are skipped. Raises HarnessError where there is no
-    subfolder.
+    subfolder, and for a name that none has.
     """
     _refuse_missing(root)
     companies, reports = [], []
+    folders: dict[str, Path] = {}
     for path in _listed(root):
         if path.name.startswith(".") or not _is_folder(path):
             reports.append(FileReport(_name(root, path), "skipped", "is no company's folder"))
-            continue
-        try:
-            companies.append(read_company(path, limits))
-        except HarnessError as error:
-            reports.append(FileReport(_name(root, path), "not read", error.what))
-    if not companies:
+        else:
+            folders[_name(root, path)] = path
+    if not folders:
         raise HarnessError(
             "holds no company's folder",
             where=str(root),
             next_step="put the files of each company into a folder of its own there, named like the company",
         )
+    for name in only:
+        if name not in folders:
+            raise HarnessError(f"there is no company {name!r}", where=str(root), allowed=", ".join(folders))
+    for name, path in folders.items():
+        if only and name not in only:
+            continue
+        try:
+            companies.append(read_company(path, limits))
+        except HarnessError as error:
+            reports.append(FileReport(name, "not read", error.what))
     return ReadRoot(tuple(companies), tuple(reports))
 
 
@@ -159,7 +168,9 @@ def _admit(folder: Path, path: Path, name: str, limits: Limits, named: dict[Path
     if _is_link(path):
         _follow(folder, path)
     if path.is_dir():
-        raise _RefusedError("is a hidden folder" if path.name.startswith(".") else "cannot be listed")
+        if path.name.startswith("."):
+            raise _RefusedError("is a hidden folder")
+        raise _RefusedError("cannot be listed", "not read")
     if path.name.startswith((".", "~$")):
         raise _RefusedError("is a hidden file" if path.name.startswith(".") else "is an editor's lock file")
     status = path.stat()
@@ -240,6 +251,7 @@ def _name(folder: Path, path: Path) -> str:
 
 
 def _shown(name: str) -> str:
-    """A name as text: bytes and characters that would break a line are escaped."""
-    name = name.encode("utf-8", "backslashreplace").decode()
+    """A name as text: bytes and characters that would break a line are escaped, so backslashes are too: two
+    names never become one."""
+    name = name.replace("\\", r"\\").encode("utf-8", "backslashreplace").decode()
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in name)

@@ -27,7 +27,7 @@ def read_pdf(path: Path, limits: Limits) -> Content:
         reader = _opened(path)
         count = _page_count(reader, limits)
         texts, broken, bare = [], [], []
-        work, characters = _Work(limits), 0
+        work, characters, blank = _Work(limits), 0, 0
         for number in range(1, count + 1):
             try:
                 text = work.text(reader.pages[number - 1])
@@ -37,13 +37,15 @@ def read_pdf(path: Path, limits: Limits) -> Content:
                 text = ""
                 broken.append(number)
             else:
-                if not text.strip():
+                if text is None:
+                    blank += 1
+                elif not text.strip():
                     bare.append(number)
-            texts.append(fit(text).replace("\r", "\n").rstrip() + "\n")
+            texts.append(fit(text or "").replace("\r", "\n").rstrip() + "\n")
             characters += len(texts[-1])
             if characters > limits.characters:
                 raise UnreadableError(f"has over {limits.characters:,} characters of text, the limit")
-    if len(bare) + len(broken) == count:
+    if len(bare) + len(broken) + blank == count:
         raise UnreadableError("holds no text; if its pages are scanned, recognise their text first")
     return Content("".join(texts), _starts(texts), _notes(broken, bare, faults), bool(broken or bare))
 
@@ -94,12 +96,12 @@ class _Work:
         self._limits = limits
         self._bytes = self._operations = 0
 
-    def text(self, page: PageObject) -> str:
-        """The text of the next page."""
+    def text(self, page: PageObject) -> str | None:
+        """The text of the next page, None where nothing is drawn on it."""
         contents = page.get_contents()
-        if contents is None:
-            return ""
-        size = len(contents.get_data())
+        if contents is None or not (data := contents.get_data()).strip():
+            return None
+        size = len(data)
         self._bytes += size
         if size > self._limits.page_bytes:
             raise UnreadableError(f"has a page of over {self._limits.page_bytes:,} bytes, the limit")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -165,12 +166,10 @@ def marked_lines(document: Document, marks: Sequence[Mark]) -> Iterator[tuple[Se
 
 def _near(lines: Sequence[tuple[int, int]], marks: Sequence[Mark]) -> set[int]:
     near: set[int] = set()
+    begins = [begin for begin, _ in lines]
     for mark in marks:
-        touched = [
-            number for number, (begin, end) in enumerate(lines) if begin < mark.end and mark.start < end
-        ]
-        if touched:
-            near.update(range(max(0, touched[0] - AROUND_LINES), touched[-1] + AROUND_LINES + 1))
+        first, last = bisect_right(begins, mark.start) - 1, bisect_left(begins, mark.end) - 1
+        near.update(range(max(0, first - AROUND_LINES), last + AROUND_LINES + 1))
     return near
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from harness.extraction.asks import Passage
 from harness.extraction.result import CompanyResult, FacilityResult, Value
 from harness.extraction.schema.fields import FIELDS
 
@@ -23,6 +25,9 @@ EVIDENCE_COLUMNS = (
     "company", "facility", "field", "status", "value", "confidence", "file", "page", "start", "end", "quote",
     "others",
 )  # fmt: skip
+FORMULA = ("=", "+", "-", "@", "\t", "\n", "＝", "＋", "－", "＠")
+"""What a spreadsheet takes for the beginning of a formula, its wide forms and white space in front too."""
+_BREAK = re.compile(r"\r\n?")
 _STATES = ("FOUND", "CONFLICT")
 
 
@@ -80,11 +85,12 @@ def _evidence_row(result: CompanyResult, each: FacilityResult, value: Value) -> 
 
 
 def csv_text(columns: Sequence[str], rows: Iterator[Mapping[str, str]]) -> str:
-    """CSV with a head. A cell that a spreadsheet would run as a formula gets an apostrophe in front."""
+    """CSV with a head. A cell that a spreadsheet would run as a formula gets an apostrophe in front; line
+    breaks in cells are of one kind, for a bare return would end the row."""
     written = io.StringIO()
     table = csv.DictWriter(written, columns, lineterminator="\n")
     table.writeheader()
-    table.writerows({name: _harmless(cell) for name, cell in row.items()} for row in rows)
+    table.writerows({name: _harmless(_BREAK.sub("\n", cell)) for name, cell in row.items()} for row in rows)
     return written.getvalue()
 
 
@@ -128,21 +134,29 @@ def _facility(result: CompanyResult, each: FacilityResult) -> dict[str, Any]:
 
 
 def _field(result: CompanyResult, value: Value) -> dict[str, Any]:
-    span = value.evidence
-    place = None if span is None else result.company.place(span.start, span.end)
     return {
         "status": value.status,
         "value": value.value,
         "confidence": round(value.confidence, 6),
         "quote": value.quote,
-        "evidence": None
-        if place is None
-        else {"file": place.file, "page": place.page, "start": place.start, "end": place.end},
+        "evidence": _evidence(result, value.evidence),
         "others": [
-            {"value": other.value, "confidence": round(other.confidence, 6), "quote": other.quote}
+            {
+                "value": other.value,
+                "confidence": round(other.confidence, 6),
+                "quote": other.quote,
+                "evidence": _evidence(result, other.evidence),
+            }
             for other in value.others
         ],
     }
+
+
+def _evidence(result: CompanyResult, span: Passage | None) -> dict[str, Any] | None:
+    place = None if span is None else result.company.place(span.start, span.end)
+    if place is None:
+        return None
+    return {"file": place.file, "page": place.page, "start": place.start, "end": place.end}
 
 
 def _cell(value: Value | None) -> str:
@@ -152,7 +166,7 @@ def _cell(value: Value | None) -> str:
 
 
 def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell[:1] in ("=", "+", "-", "@", "\t", "\r") and not _is_number(cell) else cell
+    return f"'{cell}" if cell.startswith(FORMULA) and not _is_number(cell) else cell
 
 
 def _is_number(cell: str) -> bool:

@@ -4,6 +4,7 @@ with the columns `company` and `facility` and fields by their keys."""
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from harness.extraction.values import canonical, problem
 COMPANY, FACILITY = "company", "facility"
 _OTHERS = frozenset({"confidence", "fields_found", "fields_in_conflict", "files", "notes"})
 _NO_VALUE = frozenset(get_args(Status)) | {""}
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\n", "＝", "＋", "－", "＠")
 _WITH_OR_WITHOUT_MARK = "utf-8-sig"
 
 
@@ -101,9 +102,9 @@ def _read(path: Path) -> tuple[tuple[str, ...], list[_Row]]:
 
 def _rows(path: Path, text: str) -> tuple[tuple[str, ...], list[_Row]]:
     head = text.split("\n", 1)[0]
-    lines = csv.reader(
-        text.splitlines(keepends=True), delimiter=";" if head.count(";") > head.count(",") else ","
-    )
+    # no splitlines: it would also break at signs that a cell may hold
+    delimiter = ";" if head.count(";") > head.count(",") else ","
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
         names = [name.strip() for name in next(lines, [])]
         _check_names(path, names)

@@ -31,8 +31,6 @@ _NO = frozenset(
         "n",
         "false",
         "none",
-        "not applicable",
-        "n/a",
         "absent",
         "not required",
         "nein",
@@ -48,6 +46,8 @@ _NO_VALUE = frozenset(
      "conflict", "found"]
 )  # fmt: skip
 _TENOR = re.compile(r"(\d{1,3})\s*[- ]?\s*(d|day|days|w|week|weeks|m|month|months|y|year|years)")
+_FOOTNOTE_MARKS = re.compile("[\u2070\u00b9\u00b2\u00b3\u2074-\u2079]")
+"""Small raised digits, which NFKC makes part of the number before them."""
 _NUMBERS = {
     "one": "1", "two": "2", "three": "3", "six": "6", "nine": "9", "twelve": "12", "four": "4", "five": "5",
 }  # fmt: skip
@@ -59,6 +59,8 @@ def canonical(field: Field, text: str) -> str | None:
     Amounts are thousands, percentages and ratios plain decimals, dates MM/YYYY, months MM, currencies ISO
     codes, tenors such as 6M, names and texts lower case in single blanks.
     """
+    if field.kind not in _PROSE:
+        text = _FOOTNOTE_MARKS.sub("", text)
     # in a list each line is an entry
     lines = [" ".join(line.split()) for line in unicodedata.normalize("NFKC", text).splitlines()]
     plain = (";" if field.kind == "schedule" else " ").join(filter(None, lines))
@@ -143,6 +145,7 @@ _FORMS: Mapping[Kind, Callable[[Field, str], str | None]] = {
     "tenor": _tenor,
     "schedule": lambda _, text: canonical_schedule(text),
 }
+_PROSE: frozenset[Kind] = frozenset(["name", "text", "term", "facility_name", "country"])
 _WITH_WORDS_OF_THEIR_OWN: frozenset[Kind] = frozenset(["yes_no", "percent"])
 """Kinds for which some of the words for nothing are values: No, and zero."""
 _WANTED: Mapping[Kind, str] = {

@@ -96,7 +96,7 @@ def test_a_run_is_not_begun_over_another(run, tmp_path):
     assert tables(tmp_path / "out") == before
     code, _, err = run("--resume", "--budget-calls", "3", *PERFECT)
     assert code == 4
-    assert "settings was" in err
+    assert "setting budget_calls was '60', is '3'" in err
 
 
 def test_killed_and_resumed_it_asks_for_nothing_twice(root, tmp_path):

@@ -1,6 +1,7 @@
 import os
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -161,6 +162,20 @@ def test_a_pipe_is_not_opened(folder):
     assert lines(folder) == ["a.txt: skipped; is no ordinary file"]
 
 
+def test_a_folder_that_cannot_be_listed_counts_as_not_read(folder, monkeypatch):
+    (folder / "a").mkdir()
+    (folder / "b.txt").write_text("text")
+    listed = Path.iterdir
+
+    def refused(path):
+        if path.name == "a":
+            raise PermissionError(13, "Permission denied")
+        return listed(path)
+
+    monkeypatch.setattr(Path, "iterdir", refused)
+    assert lines(folder) == ["a: not read; cannot be listed", "b.txt: read, 1 page, 4 characters"]
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_what_may_not_be_read(folder):
     (folder / "a").mkdir(0o000)
@@ -171,7 +186,7 @@ def test_what_may_not_be_read(folder):
     (folder / "c").chmod(0o400)
     try:
         assert lines(folder) == [
-            "a: skipped; cannot be listed",
+            "a: not read; cannot be listed",
             "b.txt: not read; permission denied",
             "c/d.txt: not read; permission denied",
         ]
@@ -235,6 +250,26 @@ def test_each_subfolder_is_a_company(tmp_path):
     assert [each.line for each in read.reports] == [
         f"{name}: skipped; is no company's folder" for name in (".hidden", "link", "list.csv")
     ]
+
+
+def test_two_names_never_become_one(folder):
+    names = [b"a\nb.txt", b"a\\nb.txt", b"a\\\\nb.txt", b"\xff.txt", b"\\udcff.txt", "ü.txt".encode()]
+    for number, name in enumerate(names):
+        (folder / os.fsdecode(name)).write_text(f"text {number}\n")
+    read = read_company(folder)
+    assert len({document.name for document in read.company.documents}) == len(names)
+    assert all(document.name.isprintable() for document in read.company.documents)
+    assert [report.outcome for report in read.reports] == ["read"] * len(names)
+
+
+def test_other_companies_are_not_read(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.txt").write_text(f"{name}\n")
+    read = read_companies(tmp_path, only=["b"])
+    assert [each.company.name for each in read.companies] == ["b"]
+    with pytest.raises(HarnessError, match=r"no company 'c' \(allowed: a, b\)"):
+        read_companies(tmp_path, only=["b", "c"])
 
 
 def test_a_folder_without_companies_says_what_to_do(folder):

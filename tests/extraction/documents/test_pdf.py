@@ -37,6 +37,13 @@ def test_a_page_without_text_is_noted(read, make_pdf):
     assert content.text[content.pages[2] :] == "DSCR 1.20x\n"
 
 
+def test_a_page_with_nothing_on_it_lacks_nothing(read, make_pdf):
+    content = read(make_pdf([["first"], b" \n", ["third"]]))
+    assert (content.text, content.notes, content.is_partial) == ("first\n\nthird\n", (), False)
+    with pytest.raises(UnreadableError, match="holds no text"):
+        read(make_pdf([b"", b" "]))
+
+
 def test_scanned_pages_alone_are_not_read(read, make_pdf):
     with pytest.raises(UnreadableError, match="holds no text"):
         read(make_pdf([[], []]))

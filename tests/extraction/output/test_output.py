@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from harness.extraction.asks import Facility, Passage
 from harness.extraction.company import Company, Document
 from harness.extraction.output.review import Mark, evidence_marks, marked_lines, review_page
-from harness.extraction.output.tables import document, evidence_csv, facilities_csv
+from harness.extraction.output.tables import FORMULA, csv_text, document, evidence_csv, facilities_csv
 from harness.extraction.result import Candidate, CompanyResult, FacilityResult, StageCost, Value
 from harness.extraction.schema.fields import FIELDS
 from harness.render.sections import html_page, markdown_page
@@ -25,7 +26,7 @@ def result():
     start = company.text.index("margin is 2.35 %")
     found = Value(
         KEYS[0], "FOUND", "2.35", 0.9, Passage(start, start + 16), "margin is 2.35 %",
-        (Candidate("=1+1", 0.3, None, "<script>"),),
+        (Candidate("=1+1", 0.3, Passage(start, start + 6), "<script>"),),
     )  # fmt: skip
     values = {
         KEYS[0]: found,
@@ -57,11 +58,28 @@ def test_evidence_has_file_page_and_characters(result):
     assert (second["file"], second["status"], third["status"]) == ("", "CONFLICT", "N/A")
 
 
+@given(st.lists(st.text(max_size=8), min_size=2, max_size=2))
+def test_cells_run_no_formula_and_end_no_row(cells):
+    text = csv_text(("a", "b"), iter([dict(zip("ab", cells, strict=True))]))
+    (_, row) = csv.reader(io.StringIO(text, newline=""))
+    for cell, written in zip(cells, row, strict=True):
+        kept = re.sub("\r\n?", "\n", cell)
+        assert written in (kept, f"'{kept}")
+        assert not written.startswith(FORMULA) or float(written.rstrip("%x").replace(",", "")) is not None
+
+
+@pytest.mark.parametrize("cell", ["=1", "+1+1", "-2+3", "@SUM(A1)", "\t=1", "\n=1", "\r=1", "＝1+1"])
+def test_what_a_spreadsheet_would_run(cell):
+    (_, (written,)) = csv.reader(io.StringIO(csv_text(("a",), iter([{"a": cell}])), newline=""))
+    assert written.startswith("'")
+
+
 def test_the_document_says_all_of_it(result):
     (company,) = document([result])["companies"]
     field = company["facilities"][0]["fields"][KEYS[0]]
     assert field["evidence"]["file"] == "b.txt"
     assert field["others"][0]["value"] == "=1+1"
+    assert field["others"][0]["evidence"] == {**field["evidence"], "end": field["evidence"]["start"] + 6}
     assert company["costs"][0]["asked_again"] == 1
     assert company["notes"] == ["a note"]
 
@@ -107,3 +125,11 @@ def test_marks_cover_what_they_should_and_change_no_text(text, drawn):
     assert marked == sum(text[place] != "\n" for place in covered)
     anchors = [piece.anchor for line in lines for piece in line if piece.anchor]
     assert sorted(anchors) == sorted(mark.anchor for mark in marks)
+
+
+def test_every_mark_of_a_long_document_is_shown():
+    text = "line of text\n" * 100_000
+    starts = range(0, 13 * 90_000, 13 * 300)
+    marks = [Mark(start, start + 4, f"m{start}", ("label",), 1.0) for start in starts]
+    shown = list(marked_lines(Document("f", text), marks))
+    assert sum(piece.anchor != "" for line in shown for piece in line) == len(marks)

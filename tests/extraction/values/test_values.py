@@ -21,7 +21,7 @@ FORMS = [
                           "EUR 250 mln", "EUR 0.25 billion"]),
     ("amount", "250", ["EUR 250,000", "0.25 million", "250 thousand", "250"]),
     ("yes_no", "Yes", ["yes", "Y", "TRUE"]),
-    ("yes_no", "No", ["no", "None", "N/A", "not applicable"]),
+    ("yes_no", "No", ["no", "None"]),
     ("currency", "EUR", ["EUR", "euro", "€", "eur"]),
     ("tenor", "6M", ["6M", "6 months", "six months", "6-month"]),
     ("year", "2027", ["2027", "06/2027", "June 2027"]),
