@@ -1,7 +1,7 @@
 """Every window asked for every field once, instead of every group asked of its windows.
 
 Nothing adapts in the optimized arm: it reads all of the text whatever was found, the bundle size decides the
-calls. Times of both on GPU rows are in test_company_time.py's terms; calls and tokens are counted here.
+calls. Calls and tokens are counted here; `harness corpus trial --row` models the time on GPU rows.
 """
 
 from functools import partial

@@ -41,11 +41,14 @@ class Journal:
 
     Raises HarnessError for a journal of another fingerprint, naming the parts that differ, for one that
     another process writes, for a corrupt line with its number, and for a file that is no journal; such files
-    are left as they are.
+    are left as they are. `again` says in messages how a run goes on.
     """
 
-    def __init__(self, path: Path, fingerprint: Mapping[str, str]) -> None:
+    def __init__(
+        self, path: Path, fingerprint: Mapping[str, str], again: str = "the same command goes on there"
+    ) -> None:
         self.path = path
+        self.again = again
         self._lock = threading.Lock()
         self._closed = False
         self._counted: Counter[tuple[Role, str]] = Counter()

@@ -219,7 +219,7 @@ class Model:
                 self._journal.note("stopped", role=self.role, failed=failed, of=of, what=_what(error))
             kept = (
                 f"{self._journal.kept} answers are kept in {self._journal.path}; "
-                "the same command goes on there and asks for none of them again"
+                f"{self._journal.again} and asks for none of them again"
             )
         calls = f"{failed} of {of} calls failed, the first: " if failed > 1 else ""
         if isinstance(error, EngineFailure):

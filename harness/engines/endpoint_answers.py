@@ -11,6 +11,8 @@ from harness.engines.protocol import Completion, EngineFailure, FinishReason, Pi
 from harness.engines.transport import BrokenAnswerError, error_message
 from harness.errors import HarnessError
 
+_SLACK_PARTS = 16
+"""Parts with text beyond the tokens allowed: one may hold less than a token, as a byte of a character does."""
 _FINISHED: Mapping[str, FinishReason] = {"stop": "stop", "length": "length"}
 
 
@@ -40,6 +42,7 @@ class Answer:
     ticket: Ticket
     finish: str = ""
     usage: Usage | None = None
+    _parts: int = 0
     _text: str = ""
     _token_ids: list[int] = field(default_factory=list)
     _handed: Piece = field(default_factory=lambda: Piece(""))
@@ -47,9 +50,15 @@ class Answer:
     def begin(self) -> None:
         """A try begins to answer: what an earlier one said is not part of it."""
         self.finish, self.usage, self._text, self._token_ids = "", None, "", []
+        self._parts = 0
 
     def take(self, part: Part) -> None:
-        """Hand on what is new; EngineFailure when this try's text is not that of an earlier one."""
+        """Hand on what is new; EngineFailure when this try's text is not that of an earlier one, and when it
+        goes on far beyond the tokens allowed."""
+        self._parts += bool(part.text)
+        allowed = self.ticket.request.sampling.max_tokens
+        if self._parts > 4 * allowed + _SLACK_PARTS:
+            raise EngineFailure(f"the server writes on beyond the {allowed} tokens allowed")
         self.finish, self.usage = part.finish or self.finish, part.usage or self.usage
         self._text += part.text
         self._token_ids += part.token_ids

@@ -306,6 +306,13 @@ def test_a_second_answer_that_is_another_is_a_failure(server, engine):
     assert failure.value.retryable
 
 
+def test_a_stream_that_goes_on_beyond_what_was_allowed_is_a_failure(server, engine):
+    server.script = [events(*chat_events(*"ab" * 400))]
+    with pytest.raises(EngineFailure, match="writes on beyond the 8 tokens allowed") as failure:
+        ask(engine(), max_tokens=8)
+    assert not failure.value.retryable
+
+
 def test_a_stream_that_always_breaks_is_given_up(server, engine):
     server.otherwise = events(*chat_events("a")[:1], cut=True)
     one = engine()

@@ -135,7 +135,7 @@ def _reader(
 def _journal(path: Path, course: Mapping[str, str]) -> Journal:
     """The run's journal, whose errors name the option that its place follows from."""
     try:
-        return Journal(path, course)
+        return Journal(path, course, "the same command with --resume goes on there")
     except HarnessError as error:
         raise HarnessError(
             error.what,
