@@ -23,7 +23,9 @@ from harness.extraction.result import CompanyResult, StageCost
 from harness.extraction.retrieval import Bm25, words
 
 Course = Generator[list[Ask], Sequence[Reply], CompanyResult]
-Waves = Generator[list[Ask], Sequence[Reply], tuple[Facility, ...]]
+Waves = Generator[list[Ask], Sequence[Reply], tuple[tuple[Facility, ...], bool]]
+_NO_FACILITY = "no facility was found, so there is none that fields could belong to"
+_UNREADABLE = "no answer that names facilities could be read, or the budget allowed no question"
 
 
 def course(
@@ -41,9 +43,9 @@ def course(
     text = pieces(company, reader.tokens, size, min(2 * size, room))
     if not len(text):
         return CompanyResult(company, (), (), ("the documents hold no text",))
-    facilities = yield from _detected(company, text, reader, settings, budget, seconds, costs)
+    facilities, is_read = yield from _detected(company, text, reader, settings, budget, seconds, costs)
     if not facilities:
-        note = "no facility was found, so there is none that fields could belong to"
+        note = _NO_FACILITY if is_read else _UNREADABLE
         return CompanyResult(company, (), tuple(costs.values()), (note,))
     search = Search(company, text, facilities, reader, settings, budget, seconds)
     while opened := search.wave():
@@ -63,11 +65,13 @@ def _detected(
     seconds: Seconds | None,
     costs: dict[Stage, StageCost],
 ) -> Waves:
-    """The company's facilities: from the likeliest passages, and while these name none from the others."""
+    """The company's facilities, from the likeliest passages and while these name none from the others; and
+    whether any answer about them could be read."""
     index = Bm25([words(each) for each in text.titled])
     room = text_room(reader, 0, settings.detection_tokens)
     sets = showings(text, index.scores(words(QUERY)), room)
     found: tuple[Facility, ...] = ()
+    is_read = False
     while not found and (shown := list(islice(sets, settings.detection_calls))):
         asks = []
         for chosen in shown:
@@ -80,4 +84,5 @@ def _detected(
         budget.pay(replies, seconds)
         add_costs(costs, "detection", replies)
         found = distinct([each for reply in replies for each in reply.facilities])
-    return found
+        is_read = is_read or not all(reply.unreadable for reply in replies)
+    return found, is_read

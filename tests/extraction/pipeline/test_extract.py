@@ -284,3 +284,12 @@ def test_a_failing_engine_is_no_missing_value() -> None:
 
     with pytest.raises(EngineFailure):
         read([WORLD], SMALL, Knowing([WORLD], change=fail))
+
+
+def test_unreadable_detection_is_not_the_same_as_no_facility() -> None:
+    def spoil(ask: Ask, reply: Reply) -> Reply:
+        return replace(reply, facilities=(), unreadable=True) if ask.stage == "detection" else reply
+
+    [result], _ = read([WORLD], reader=Knowing([WORLD], change=spoil))
+    assert result.facilities == ()
+    assert "no answer that names facilities could be read" in result.notes[0]

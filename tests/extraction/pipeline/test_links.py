@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from harness.extraction.pipeline.links import Links
 
-TEXTS = st.lists(st.text(alphabet="AaBb \"\n1.", max_size=60), max_size=8)
+TEXTS = st.lists(st.text(alphabet='AaBb "\n1.', max_size=60), max_size=8)
 
 
 def test_a_defined_term_leads_to_where_it_is_defined() -> None:
