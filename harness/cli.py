@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from harness.engines.protocol import EngineFailure
 from harness.errors import (
@@ -18,6 +18,9 @@ from harness.errors import (
     EXIT_PARTLY_DONE,
     HarnessError,
 )
+
+if TYPE_CHECKING:
+    from harness.measure.outcome import Cell
 
 MATRIX_FILE = "hardware_matrix.toml"
 
@@ -154,7 +157,7 @@ def _parser(asked: str) -> argparse.ArgumentParser:
     if asked == "detect":
         from harness.detection.command.detect import add_options as add_detect_options
 
-        add_detect_options(detect)
+        add_detect_options(detect, _runs_by_name, _project() / MATRIX_FILE)
 
     for command in (report, compare):
         command.add_argument(
@@ -174,6 +177,15 @@ def _project() -> Path:
     here = Path.cwd()
     found = (folder for folder in (here, *here.parents) if (folder / MATRIX_FILE).is_file())
     return Path(os.path.relpath(next(found, here)))
+
+
+def _runs_by_name(names: Sequence[str]) -> list[tuple[str, list[Cell]]]:
+    """(id, cells) of each run in the report folder, or by path, oldest first."""
+    from harness.results import cells_of, resolve_run
+    from harness.results.compare import merge_documents, read_documents
+
+    documents = read_documents([resolve_run(_project() / "reports", name) for name in names])
+    return [(run["run"]["id"], cells_of(run)) for run in merge_documents(documents)["runs"]]
 
 
 def _report(options: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ from harness.engines.transport import BrokenAnswerError, error_message
 from harness.errors import HarnessError
 
 _SLACK_PARTS = 16
-"""Parts with text beyond the tokens allowed: one may hold less than a token, as a byte of a character does."""
+"""Parts with text beyond four for each token allowed: one may hold a part of a token."""
 _FINISHED: Mapping[str, FinishReason] = {"stop": "stop", "length": "length"}
 
 

@@ -69,23 +69,23 @@ def require_heads(anatomy: Anatomy, heads: Sequence[Head], layers: Sequence[int]
         )
 
 
-def require_length(anatomy: Anatomy, longest: int) -> None:
-    """HarnessError where a sample is longer than the model's window, or than a layer's sliding window.
+def longest_of(anatomy: Anatomy) -> int:
+    """Tokens that a pass may have: the model's window, or a layer's sliding window where that is shorter.
 
     The captured rows are of full causal attention; up to the sliding window both are the same.
     """
-    config = anatomy.model.config
-    if longest > config.max_position_embeddings:
+    return min([_window(anatomy), *_sliding_windows(anatomy)])
+
+
+def require_length(anatomy: Anatomy, longest: int) -> None:
+    """HarnessError where a sample is longer than `longest_of`."""
+    if longest > _window(anatomy):
         raise HarnessError(
             f"a sample has {longest:,} tokens",
-            allowed=f"at most {config.max_position_embeddings:,}, the model's window",
+            allowed=f"at most {_window(anatomy):,}, the model's window",
             next_step="leave it out or shorten its context",
         )
-    windows = [
-        window
-        for layer in anatomy.layers
-        if (window := getattr(layer.self_attn, "sliding_window", None) or _window_of_all(config))
-    ]
+    windows = _sliding_windows(anatomy)
     if windows and longest > min(windows):
         raise HarnessError(
             f"a sample of {longest:,} tokens is longer than the sliding window of the attention, and the "
@@ -93,6 +93,19 @@ def require_length(anatomy: Anatomy, longest: int) -> None:
             allowed=f"at most {min(windows):,} tokens",
             next_step="leave it out or shorten its context",
         )
+
+
+def _window(anatomy: Anatomy) -> int:
+    return int(anatomy.model.config.max_position_embeddings)
+
+
+def _sliding_windows(anatomy: Anatomy) -> list[int]:
+    config = anatomy.model.config
+    return [
+        int(window)
+        for layer in anatomy.layers
+        if (window := getattr(layer.self_attn, "sliding_window", None) or _window_of_all(config))
+    ]
 
 
 def _window_of_all(config: Any) -> int | None:

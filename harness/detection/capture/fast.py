@@ -13,6 +13,7 @@ from harness.detection.capture.layouts import Layout, Place, shared_batches
 from harness.detection.capture.recording import Kept, forward
 from harness.detection.sample import Sample, Scores
 from harness.detection.scores.options import PAPER, Scoring
+from harness.errors import HarnessError
 
 TOKEN_BUDGET = 768
 """Tokens of a batch on a CPU: activations stay in its cache, calls are few."""
@@ -68,6 +69,11 @@ def _score_batch(
     kept, states = forward(anatomy, layout, heads, lens if layers else None)
     found, first = {}, 0
     with torch.inference_mode():
+        if not torch.isfinite(states).all():
+            raise HarnessError(
+                f"the model's states are not finite for some of the samples {_named(samples, layout)}",
+                next_step="its weights may be damaged, or too large for half precision: load in another one",
+            )
         for place in layout.places:
             last = first + len(place.queries)
             outside = _external(
@@ -79,6 +85,10 @@ def _score_batch(
             found[place.number] = Scores(outside, inside)
             first = last
     return found
+
+
+def _named(samples: Sequence[Sample], layout: Layout) -> str:
+    return ", ".join(repr(samples[place.number].id) for place in layout.places[:5])
 
 
 def parametric(anatomy: Anatomy, before: Any, after: Any, scoring: Scoring) -> Any:

@@ -109,9 +109,10 @@ def packed_batches(samples: Sequence[Sample], token_budget: int) -> list[Layout]
 def shared_batches(samples: Sequence[Sample], token_budget: int) -> list[Layout]:
     """Packed, and samples with token for token the same prompt read it once.
 
-    RAGTruth has six responses to each source: a third of the tokens.
+    RAGTruth has six responses to each source: a third of the tokens. A prompt whose responses are longer
+    than the budget, and than three prompts, is read again for the next of them.
     """
-    groups = same_prompt(samples)
+    groups = [part for group in same_prompt(samples) for part in _parts(samples, group, token_budget)]
     lengths = [_group_tokens(samples, group) for group in groups]
     plan = packed_under(lengths, token_budget)
     return [packed(samples, [groups[number] for number in batch]) for batch in plan.batches]
@@ -123,6 +124,22 @@ def same_prompt(samples: Sequence[Sample]) -> list[list[int]]:
     for number, sample in enumerate(samples):
         found.setdefault(sample.tokens[: sample.prefix], []).append(number)
     return list(found.values())
+
+
+def _parts(samples: Sequence[Sample], group: Sequence[int], token_budget: int) -> list[list[int]]:
+    """The group in parts, each below the larger of the budget and four prompts unless it is a single one."""
+    prefix = samples[group[0]].prefix
+    most = max(token_budget, 4 * prefix)
+    parts: list[list[int]] = []
+    width = 0
+    for number in group:
+        more = samples[number].response - 1
+        if not parts or width + more > most:
+            parts.append([])
+            width = prefix
+        parts[-1].append(number)
+        width += more
+    return parts
 
 
 def _group_tokens(samples: Sequence[Sample], group: Sequence[int]) -> int:

@@ -16,6 +16,7 @@ from harness.detection.scores.options import OFFICIAL, PAPER, Scoring
 from harness.errors import HarnessError
 
 SCORINGS = {"paper": PAPER, "official": OFFICIAL}
+_SEEDS = 2**32
 LEVELS = ("response", "chunk")
 
 
@@ -68,12 +69,24 @@ def responses_of(options: argparse.Namespace) -> tuple[Response, ...]:
     return kept
 
 
+def require_numbers(options: argparse.Namespace) -> None:
+    """HarnessError for folds or a seed that nothing can be done with."""
+    if options.folds < 2:
+        raise HarnessError(
+            f"{options.folds} folds",
+            where="--folds",
+            allowed="2 or more: one is judged, the others fitted on",
+        )
+    if not 0 <= options.seed < _SEEDS:
+        raise HarnessError(f"the seed {options.seed}", where="--seed", allowed=f"0 to {_SEEDS - 1}")
+
+
 def weights_of(options: argparse.Namespace) -> Weights:
     """How many heads and layers, and how they are weighted."""
     try:
         return Weights(options.heads, options.layers, options.alpha, options.m)
     except ValueError as error:
-        raise HarnessError(str(error), where="--heads and --layers") from None
+        raise HarnessError(str(error), where="--heads, --layers, --alpha and --m") from None
 
 
 def loading_of(options: argparse.Namespace) -> Loading:

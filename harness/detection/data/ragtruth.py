@@ -7,6 +7,7 @@ published files keep is checked, so that a file which breaks one is not scored.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,9 @@ RECORD_KEYS = (
 _RESPONSE_KEYS = {"id", "source_id", "model", "temperature", "labels", "split", "quality", "response"}
 _SOURCE_KEYS = {"source_id", "task_type", "source", "source_info", "prompt"}
 _LABEL_KEYS = {"start", "end", "text", "meta", "label_type", "implicit_true", "due_to_null"}
+_HALF = re.compile("[\ud800-\udfff]")
 _LONGEST_LINE = 1 << 24
+_HIGHEST_TEMPERATURE = 1e6  # keeps out what is not finite, and integers that no float holds
 
 
 def read_ragtruth(responses: Path, sources: Path) -> tuple[Response, ...]:
@@ -181,8 +184,8 @@ def _response(
         raise HarnessError(f"source_id {line['source_id']!r} is not in {path}", where=where)
     text = _text(line, "response", where)
     temperature = line["temperature"]
-    if type(temperature) not in (int, float):
-        raise HarnessError("`temperature` is no number", where=where)
+    if type(temperature) not in (int, float) or not 0 <= temperature < _HIGHEST_TEMPERATURE:
+        raise HarnessError("`temperature` is no number from 0 on", where=where)
     _one_of(line, "split", SPLITS, where)
     _one_of(line, "quality", QUALITIES, where)
     return Response(
@@ -219,7 +222,9 @@ def _label(given: Any, text: str, where: str) -> Label:
     if given["text"] != text[start:end]:
         raise HarnessError("`text` is not what the response has there", where=where)
     _one_of(given, "label_type", LABEL_TYPES, where)
-    flags = [bool(given.get(name, False)) for name in ("implicit_true", "due_to_null")]
+    flags = [given.get(name, False) for name in ("implicit_true", "due_to_null")]
+    if not all(isinstance(flag, bool) for flag in flags):
+        raise HarnessError("`implicit_true` and `due_to_null` are true or false", where=where)
     return Label(start, end, given["label_type"], *flags)
 
 
@@ -233,6 +238,8 @@ def _text(line: Mapping[str, Any], key: str, where: str) -> str:
     value = line[key]
     if not isinstance(value, str):
         raise HarnessError(f"`{key}` is no text", where=where)
+    if _HALF.search(value):
+        raise HarnessError(f"`{key}` holds half of a surrogate pair, which is no character", where=where)
     return value
 
 

@@ -71,7 +71,8 @@ def midranks(values: ArrayLike) -> Floats:
 
 
 def aucs(scores: ArrayLike, labels: ArrayLike) -> Floats:
-    """Areas of many scorings at once: `scores` [..., items], `labels` [items]; NaN without both classes."""
+    """Areas of many scorings at once: `scores` [..., items], `labels` [items]; NaN without both classes,
+    and where a score is NaN."""
     table, is_positive = np.asarray(scores, dtype=float), _flags(labels)
     positives, negatives = int(is_positive.sum()), int((~is_positive).sum())
     if not positives or not negatives:
@@ -94,10 +95,13 @@ def _positive_ranks(rows: Floats, is_positive: Flags) -> Floats:
     values.sort(axis=-1)
     flags = packed & 1
     packed ^= flags
-    tied = np.flatnonzero((values[:, 1:] == values[:, :-1]).any(axis=-1))
+    # with the bit set an infinity is no number, and no number has a rank
+    finite = np.isfinite(rows).all(axis=-1)
+    again = np.flatnonzero((values[:, 1:] == values[:, :-1]).any(axis=-1) | ~finite)
     found: Floats = flags.astype(float) @ np.arange(1.0, rows.shape[-1] + 1.0)
-    if tied.size:
-        found[tied] = midranks(rows[tied])[:, is_positive].sum(axis=-1)
+    if again.size:
+        found[again] = midranks(rows[again])[:, is_positive].sum(axis=-1)
+        found[np.isnan(rows).any(axis=-1)] = np.nan
     return found
 
 
@@ -109,8 +113,9 @@ def auc(scores: ArrayLike, labels: ArrayLike, confidence: float = CONFIDENCE) ->
         return Auc(math.nan, 0.0, 1.0, positives, negatives, confidence)
     of_positives, of_negatives = placements(values, is_positive)
     area = float(of_positives.mean())
-    half = _deviate(confidence) * math.sqrt(_variance(of_positives) + _variance(of_negatives))
-    return Auc(area, max(0.0, area - half), min(1.0, area + half), positives, negatives, confidence)
+    variance = _variance(of_positives) + _variance(of_negatives)
+    low, high = _interval(area, variance, min(positives, negatives), confidence)
+    return Auc(area, low, high, positives, negatives, confidence)
 
 
 def placements(scores: Floats, is_positive: Flags) -> tuple[Floats, Floats]:
@@ -132,7 +137,9 @@ def compare_aucs(
         return AucDifference(math.nan, -1.0, 1.0, 1.0)
     parts = [y - x for x, y in zip(placements(a, is_positive), placements(b, is_positive), strict=True)]
     difference = float(parts[0].mean())
-    error = math.sqrt(_variance(parts[0]) + _variance(parts[1]))
+    is_same = not any(part.any() for part in parts)
+    # a difference of two shares lies in [-1, 1]
+    error = 0.0 if is_same else math.sqrt(_variance(parts[0], 1.0) + _variance(parts[1], 1.0))
     if error == 0.0:
         return AucDifference(difference, difference, difference, 1.0 if difference == 0.0 else 0.0)
     half, p = _deviate(confidence) * error, math.erfc(abs(difference) / error / math.sqrt(2.0))
@@ -190,9 +197,11 @@ def within_auc_interval(
     """Interval of `within_auc`: DeLong's variance of each stratum, weighted by its pairs."""
     values, is_positive, names = np.asarray(scores, dtype=float), _flags(labels), np.asarray(strata)
     variance = pairs = 0.0
+    fewest = 0
     for name in np.unique(names):
         inside = names == name
         flags = is_positive[inside]
+        fewest += min(int(flags.sum()), int((~flags).sum()))
         count = float(flags.sum()) * float((~flags).sum())
         if count:
             parts = placements(values[inside], flags)
@@ -200,9 +209,7 @@ def within_auc_interval(
             pairs += count
     if not pairs:
         return 0.0, 1.0
-    half = _deviate(confidence) * math.sqrt(variance) / pairs
-    area = within_auc(scores, labels, strata)
-    return max(0.0, area - half), min(1.0, area + half)
+    return _interval(within_auc(scores, labels, strata), variance / pairs**2, fewest, confidence)
 
 
 def correlation(scores: ArrayLike, labels: ArrayLike) -> float:
@@ -213,9 +220,20 @@ def correlation(scores: ArrayLike, labels: ArrayLike) -> float:
     return float(np.corrcoef(a, b)[0, 1])
 
 
-def _variance(parts: Floats) -> float:
-    """Of their mean; 0 for a single one, whose spread nobody knows."""
-    return float(parts.var(ddof=1)) / parts.size if parts.size > 1 else 0.0
+def _interval(area: float, variance: float, fewest: int, confidence: float) -> tuple[float, float]:
+    """Normal interval, clipped to [0, 1]; Wilson's with the smaller class's number where all pairs are in
+    the right order, or all in the wrong one, so that nothing varies and yet nothing is certain."""
+    z = _deviate(confidence)
+    if variance == 0.0 and area in (0.0, 1.0):
+        surely = fewest / (fewest + z * z)
+        return (surely, 1.0) if area else (0.0, 1.0 - surely)
+    half = z * math.sqrt(variance)
+    return max(0.0, area - half), min(1.0, area + half)
+
+
+def _variance(parts: Floats, most: float = 0.25) -> float:
+    """Of their mean; for a single one, whose spread nobody knows, the most that it can be."""
+    return float(parts.var(ddof=1)) / parts.size if parts.size > 1 else most
 
 
 def _flags(labels: ArrayLike) -> Flags:

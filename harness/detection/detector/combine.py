@@ -16,6 +16,8 @@ from harness.detection.detector.items import Items
 from harness.detection.detector.ranking import Ranking, rank
 from harness.measure.stats import Floats
 
+_HEAVIEST = 1e6
+
 
 @dataclass(frozen=True, slots=True)
 class Weights:
@@ -29,6 +31,8 @@ class Weights:
     def __post_init__(self) -> None:
         if self.heads < 0 or self.layers < 0 or not (self.heads or self.layers):
             raise ValueError(f"at least one head or layer: {self}")
+        if not (0.0 <= self.alpha <= _HEAVIEST and 0.0 <= self.m <= _HEAVIEST and self.alpha + self.m > 0.0):
+            raise ValueError(f"alpha and m from 0 to {_HEAVIEST:g}, not both 0: {self}")
 
 
 PAPER_CHUNK = Weights(3, 4, 0.6)

@@ -34,9 +34,12 @@ class HeldOut:
 def grouped_folds(groups: Sequence[str], labels: Sequence[bool], folds: int, seed: int) -> Indices:
     """The fold of each item: whole groups, dealt out so that positives are shared evenly.
 
-    Groups go, the ones with most positives first, to the fold that has fewest positives, then fewest items.
-    Raises ValueError for fewer groups than folds.
+    Groups go, the ones with most positives first, to the fold that has fewest positives, then fewest items;
+    those without a positive to the one that has fewest negatives. Raises ValueError for fewer groups than
+    folds, and for fewer than two folds.
     """
+    if folds < 2:
+        raise ValueError("at least 2 folds: one is judged, the others are fitted on")
     members: dict[str, list[int]] = {}
     for number, group in enumerate(groups):
         members.setdefault(str(group), []).append(number)
@@ -48,9 +51,12 @@ def grouped_folds(groups: Sequence[str], labels: Sequence[bool], folds: int, see
     positives, sizes = [0] * folds, [0] * folds
     assigned = np.zeros(len(groups), dtype=np.int64)
     for name in names:
-        fold = min(range(folds), key=lambda each: (positives[each], sizes[each], each))
+        of_group = sum(bool(labels[number]) for number in members[name])
+        # by positives alone, a fold with one more of them would get no negative at all
+        own = positives if of_group else [size - count for size, count in zip(sizes, positives, strict=True)]
+        fold = min((own[each], sizes[each], each) for each in range(folds))[2]
         assigned[members[name]] = fold
-        positives[fold] += sum(bool(labels[number]) for number in members[name])
+        positives[fold] += of_group
         sizes[fold] += len(members[name])
     return assigned
 
@@ -74,7 +80,12 @@ def cross_validate(items: Items, fitted: Fit, *, folds: int = FOLDS, seed: int =
 
 
 def grid_fit(items: Items, grid: Grid = GUIDE, *, folds: int = FOLDS, seed: int = 0) -> Detector:
-    """The grid's best point by cross-validation inside `items`, then fitted on all of them."""
+    """The grid's best point by cross-validation inside `items`, then fitted on all of them.
+
+    With fewer sources than `folds`, as many folds as sources. Folds without both classes tell nothing and are
+    left out; raises ValueError where none is left.
+    """
+    folds = min(folds, len(set(items.groups.tolist())))
     reachable = Grid(
         tuple(each for each in grid.heads if each <= items.external.shape[1]),
         tuple(each for each in grid.layers if each <= items.parametric.shape[1]),
@@ -83,11 +94,10 @@ def grid_fit(items: Items, grid: Grid = GUIDE, *, folds: int = FOLDS, seed: int 
     )
     fold = grouped_folds(items.groups.tolist(), items.labels.tolist(), folds, seed)
     areas = [
-        grid_aucs(
-            items.only(np.flatnonzero(fold == each)),
-            reachable,
-            training=items.only(np.flatnonzero(fold != each)),
-        )
+        grid_aucs(items.only(outside), reachable, training=items.only(np.flatnonzero(fold != each)))
         for each in range(folds)
+        if len(set(items.labels[outside := np.flatnonzero(fold == each)].tolist())) == 2
     ]
-    return fit(items, reachable.points[best_point(np.nanmean(np.array(areas), axis=0))])
+    if not areas:
+        raise ValueError("no fold of the training responses has both classes: the grid has nothing to go by")
+    return fit(items, reachable.points[best_point(np.mean(np.array(areas), axis=0))])

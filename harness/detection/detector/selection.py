@@ -51,33 +51,40 @@ def information_fit(items: Items, weights: Weights, *, seed: int = 0) -> Detecto
 
 @dataclass(frozen=True, slots=True)
 class Ensemble:
-    """Detectors whose scores are averaged, or that vote by their own thresholds."""
+    """Detectors whose scores are averaged, or that vote by their own thresholds.
+
+    `scales` are each member's mean score and standard deviation in training.
+    """
 
     members: tuple[Detector, ...]
+    scales: tuple[tuple[float, float], ...]
 
 
 def random_heads_ensemble(
     items: Items, weights: Weights, *, share: float = 0.5, members: int = MEMBERS, seed: int = 0
 ) -> Ensemble:
     """Members that each rank a random share of the heads and layers."""
-    found = []
+    order, found = rank(items), []
     for number in range(members):
         r = random.Random(f"ensemble {seed} {number}")
-        order = rank(items)
         some = Ranking(_some(order.heads, share, r), _some(order.layers, share, r))
         found.append(fit(items, weights, some))
-    return Ensemble(tuple(found))
+    scores = [predict(member, items) for member in found]
+    return Ensemble(tuple(found), tuple((float(each.mean()), float(each.std())) for each in scores))
 
 
 def averaged(ensemble: Ensemble, items: Items) -> Floats:
-    """Mean of the members' scores of each response, each member's scaled by its spread over them.
+    """Mean of the members' scores of each response, each member's scaled by its spread in training.
 
-    Over members only: the guide's mean over everything is one number for a whole batch.
+    Over members only: the guide's mean over everything is one number for a whole batch. Nothing of a
+    response's score depends on the others.
     """
-    table = np.array([predict(member, items) for member in ensemble.members])
-    spread = table.std(axis=1, keepdims=True)
-    centred = table - table.mean(axis=1, keepdims=True)
-    found: Floats = np.divide(centred, spread, out=np.zeros_like(centred), where=spread > 0.0).mean(axis=0)
+    scaled = [
+        (predict(member, items) - centre) / spread
+        for member, (centre, spread) in zip(ensemble.members, ensemble.scales, strict=True)
+        if spread > 0.0
+    ]
+    found: Floats = np.mean(np.array(scaled), axis=0) if scaled else np.zeros(len(items.labels))
     return found
 
 

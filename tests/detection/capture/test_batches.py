@@ -16,6 +16,8 @@ from harness.detection.capture.batches import (
     sorted_under,
     waste,
 )
+from harness.detection.capture.layouts import shared_batches
+from harness.detection.sample import Sample
 
 LENGTHS = st.lists(st.integers(1, 9000), min_size=1, max_size=40)
 BUDGET = st.integers(1, 12000)
@@ -100,3 +102,16 @@ def test_a_shared_prompt_is_read_once():
     shared = sum(layout.tokens.size for layout in layouts.shared_batches(samples, 10**6))
     prompts = {one.tokens[: one.prefix] for one in samples}
     assert shared == sum(map(len, prompts)) + sum(one.response - 1 for one in samples)
+
+
+def test_a_prompt_with_a_thousand_responses_is_read_in_parts():
+    prompt = tuple(range(50))
+    many = [
+        Sample(str(n), "g", "QA", (*prompt, *([n % 7] * 20)), 50, (0, 50), (False,) * 20) for n in range(1000)
+    ]
+    found = shared_batches(many, 300)
+    assert sorted(place.number for layout in found for place in layout.places) == list(range(1000))
+    assert max(layout.tokens.shape[1] for layout in found) <= 300
+    # six responses to a long prompt stay together, whatever the budget
+    six = [Sample(str(n), "g", "QA", (*range(50), *([n] * 20)), 50, (0, 50), (False,) * 20) for n in range(6)]
+    assert [layout.tokens.shape[1] for layout in shared_batches(six, 10)] == [50 + 6 * 19]

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.detection.capture import recording
+from harness.detection.capture.anatomy import anatomy_of, longest_of
 from harness.detection.capture.fast import score
 from harness.detection.capture.layouts import packed_batches, padded_batches, shared_batches
 from harness.detection.capture.reference import reference_scores
@@ -174,3 +175,17 @@ def test_what_the_model_does_not_have_is_refused():
     model.config.model_type = "gpt2"
     with pytest.raises(HarnessError, match="architecture 'gpt2'"):
         score(model, samples, [(0, 0)], [])
+
+
+def test_states_that_are_no_numbers_are_refused():
+    model = model_of("llama", 3)
+    with torch.no_grad():
+        model.model.layers[1].mlp.down_proj.weight[0, 0] = float("inf")
+    with pytest.raises(HarnessError, match="states are not finite for some of the samples 's0'"):
+        score(model, samples_of(1, 1), every_head(model), [0])
+    assert model.config._attn_implementation == "sdpa"
+
+
+def test_a_window_is_the_shorter_of_both():
+    assert longest_of(anatomy_of(model_of("llama", 0))) == 512
+    assert longest_of(anatomy_of(model_of("mistral", 0, sliding_window=16))) == 16

@@ -37,7 +37,8 @@ def change(folder, name, number, key, value):
     path = folder / name
     lines = path.read_text().splitlines()
     document = json.loads(lines[number])
-    target = document["labels"][0] if key in ("start", "end", "text", "label_type") else document
+    of_label = ("start", "end", "text", "label_type", "implicit_true")
+    target = document["labels"][0] if key in of_label else document
     if value is None:
         del target[key]
     else:
@@ -61,7 +62,13 @@ def hallucinated(folder):
         (RESPONSES, "split", "dev", "`split` is 'dev' (allowed: train, test)"),
         (RESPONSES, "quality", "bad", "`quality` is 'bad'"),
         (RESPONSES, "temperature", "0", "`temperature` is no number"),
+        (RESPONSES, "temperature", float("nan"), "`temperature` is no number"),
+        (RESPONSES, "temperature", 10**400, "`temperature` is no number"),
+        (RESPONSES, "implicit_true", "false", "`implicit_true` and `due_to_null` are true or false"),
         (RESPONSES, "response", 7, "`response` is no text"),
+        (RESPONSES, "response", "a\ud800", "`response` holds half of a surrogate pair"),
+        (RESPONSES, "id", "\udfff", "`id` holds half of a surrogate pair"),
+        (SOURCES, "prompt", "why\ud800", "`prompt` holds half of a surrogate pair"),
         (RESPONSES, "labels", {}, "`labels` is no list"),
         (RESPONSES, "model", None, "`model` is missing"),
         (RESPONSES, "source_id", "nobody", "source_id 'nobody' is not in"),

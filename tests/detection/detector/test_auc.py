@@ -130,3 +130,34 @@ def test_without_both_classes_there_is_no_area():
     assert math.isnan(within_auc([1.0, 2.0], [True, False], ["a", "b"]))
     assert math.isnan(correlation([1.0, 1.0], [True, False]))
     assert correlation([0.0, 1.0, 2.0], [False, False, True]) == pytest.approx(math.sqrt(0.75))
+
+
+def test_pairs_that_are_all_in_order_are_no_certainty():
+    labels = np.arange(12) >= 6
+    perfect, reversed_ = auc(np.arange(12.0), labels), auc(-np.arange(12.0), labels)
+    assert (perfect.auc, perfect.high) == (reversed_.high + 1.0 - reversed_.high, 1.0)
+    assert 0.5 < perfect.low < 0.7
+    assert reversed_.high == pytest.approx(1.0 - perfect.low)
+    many = np.arange(1200) >= 600
+    assert auc(np.arange(1200.0), many).low > 0.99
+    tasks = np.where(np.arange(12) % 2, "a", "b")
+    assert within_auc_interval(np.arange(12.0), labels, tasks)[0] < 0.7
+    # the same for all is exactly one half, whatever the sample
+    assert (auc(np.ones(12), labels).low, auc(np.ones(12), labels).high) == (0.5, 0.5)
+
+
+def test_of_a_single_positive_little_is_known():
+    scores, labels = np.arange(50.0), np.arange(50) == 40
+    found = auc(scores, labels)
+    assert found.auc == pytest.approx(40 / 49)
+    assert (found.low < 0.1, found.high) == (True, 1.0)
+    assert compare_aucs(scores, -scores, labels).low < 0.0 < compare_aucs(-scores, scores, labels).high
+    assert compare_aucs(scores, scores, labels).high == 0.0
+
+
+def test_infinite_scores_have_a_rank_and_no_number_has_none():
+    labels = np.array([True, False, True, False])
+    table = np.array([[-np.inf, 0.0, 1.0, 2.0], [np.inf, 0.0, 1.0, 2.0], [np.nan, 0.0, 1.0, 2.0]])
+    found = aucs(table, labels)
+    assert found[:2].tolist() == [pairs(row, labels) for row in table[:2]]
+    assert math.isnan(found[2])

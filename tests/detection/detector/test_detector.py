@@ -158,3 +158,43 @@ def test_a_detector_that_only_knows_the_task_is_found_out():
     assert control_verdicts(scores, made)["always hallucinated"][1] > 0.0
     assert always_positive(made).recall == 1.0
     assert length_correlation(made).shape == (6,)
+
+
+@given(st.integers(5, 60), st.integers(5, 60), st.integers(2, 5), st.integers(0, 99))
+def test_folds_share_both_classes_evenly(positives, negatives, folds, seed):
+    labels = [True] * positives + [False] * negatives
+    fold = grouped_folds([f"g{number}" for number in range(len(labels))], labels, folds, seed)
+    for flag in (True, False):
+        counts = np.bincount(fold[np.array(labels) == flag], minlength=folds)
+        assert counts.max() - counts.min() <= 1
+
+
+@pytest.mark.parametrize("folds", [1, 0, -3])
+def test_less_than_two_folds_are_none(folds):
+    with pytest.raises(ValueError, match="at least 2 folds"):
+        grouped_folds(["a", "b"], [True, False], folds, 0)
+
+
+def test_a_grid_with_few_sources_or_one_class():
+    made = items(responses=24, seed=8)
+    few = made.only(np.flatnonzero(np.isin(made.groups, ["source 0", "source 1", "source 2"])))
+    if few.labels.all() or not few.labels.any():
+        pytest.fail("the planted items changed")
+    assert grid_fit(few, Grid((1, 2), (1,), (0.5,), (1.0,))).weights.heads in (1, 2)
+    with pytest.raises(ValueError, match="no fold of the training responses has both classes"):
+        grid_fit(made.only(np.flatnonzero(made.labels)), Grid((1,), (1,), (0.5,), (1.0,)))
+
+
+@pytest.mark.parametrize(
+    ("alpha", "m"), [(float("nan"), 1.0), (-1.0, 1.0), (0.0, 0.0), (1e308, 1.0), (0.6, float("inf"))]
+)
+def test_weights_that_weigh_nothing_are_refused(alpha, m):
+    with pytest.raises(ValueError, match="alpha and m"):
+        Weights(1, 1, alpha, m)
+
+
+def test_an_ensembles_score_of_a_response_does_not_depend_on_the_others():
+    made = items(responses=40, seed=9)
+    ensemble = random_heads_ensemble(made, Weights(2, 2))
+    alone = [averaged(ensemble, made.only(np.array([number])))[0] for number in range(5)]
+    assert averaged(ensemble, made)[:5] == pytest.approx(alone)
