@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from harness.models.example import Example
-from harness.models.tasks import answers, entities, fields
+from harness.models.tasks import answers, entities, fields, statements
 
 # (randomness, pools since the easy first ones, negative for these) -> one example
 Draw = Callable[[random.Random, int], Example]
@@ -127,4 +127,29 @@ ANSWERS = Recipe(
     early_pools=4,
 )
 
-RECIPES = {recipe.name: recipe for recipe in (ENTITIES, FIELDS, ANSWERS)}
+
+def _statements(r: random.Random, pool: int) -> Example:
+    if r.random() < (0.2 if pool < 0 else 0.02):
+        return entities.copying(r)
+    return statements.example(r, "train")
+
+
+# Lines are short, so a pool is few batches. A larger vocabulary, and a narrower inner layer for the same
+# size, make them shorter still.
+STATEMENTS = Recipe(
+    name="statements",
+    draw=_statements,
+    corpus=statements.corpus,
+    tags=(statements.FACILITY_TAG, *statements.CODES),
+    vocabulary=2048,
+    intermediate=384,
+    steps=4500,
+    lengths=(8, 300),
+    batch_tokens=2048,
+    learning_rate=1.2e-3,
+    copy_steps=150,
+    early_pools=40,
+    tokenizer_texts=20000,
+)
+
+RECIPES = {recipe.name: recipe for recipe in (ENTITIES, FIELDS, ANSWERS, STATEMENTS)}

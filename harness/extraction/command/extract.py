@@ -94,6 +94,7 @@ def _attention_of(engine: Engine) -> str:
 def _refuse_early(asked: argparse.Namespace) -> None:
     """What would end the run only after everything was read and asked."""
     choices.settings_of(asked)
+    choices.calibration_of(asked)
     if asked.golden is not None:
         check_golden(asked.golden)
     output: Path = asked.output
@@ -104,7 +105,8 @@ def _refuse_early(asked: argparse.Namespace) -> None:
 
 def _extract(asked: argparse.Namespace, inputs: Inputs, reader: ModelReader) -> list[CompanyResult]:
     if asked.pipeline == choices.OURS:
-        return extract_ours(inputs.companies, reader, choices.our_settings(asked))
+        table = choices.calibration_of(asked)
+        return extract_ours(inputs.companies, reader, choices.our_settings(asked), calibration=table)
     settings = choices.documented_settings(asked)
     retrieve = retriever_of(asked, settings)
     return [

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from harness.errors import HarnessError
 from harness.extraction.documented.settings import PRESETS, preset
 from harness.extraction.documented.settings import Settings as Documented
+from harness.extraction.pipeline.calibration import OF_EMBEDDED, SHIPPED, Calibration, read_calibration
 from harness.extraction.pipeline.settings import Settings as Ours
 from harness.extraction.reading.opening import EMBEDDED, FORMATS, Choice
 
@@ -18,9 +19,9 @@ OURS = "ours"
 STAGES = ("all", "preprocess", "extract", "report")
 CACHE = Path("build/answers")
 EMBEDDED_PROFILE: Mapping[str, float] = MappingProxyType(
-    {"window_tokens": 320, "budget_calls": 200, "least_gain": 0.02}
+    {"window_tokens": 320, "bundle_fields": 72, "overlap_tokens": 0, "adaptive": False, "budget_calls": 3000}
 )
-"""The embedded model was trained on passages of 265 to 345 tokens, and takes a call for each field."""
+"""The embedded model says of each line what it states, whatever is asked: all text is read, once."""
 
 _OURS_ALONE = ("budget_calls", "window_tokens", "bundle_fields")
 _DOCUMENTED_ALONE = (
@@ -57,6 +58,9 @@ def _pipeline_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--budget-calls", type=int, metavar="N", help="ours: most calls for a company")
     group.add_argument("--window-tokens", type=int, metavar="N", help="ours: most text shown at once")
     group.add_argument("--bundle-fields", type=int, metavar="N", help="ours: most fields asked for at once")
+    group.add_argument(
+        "--calibration", type=Path, metavar="FILE", help="ours: table of confidences [fitted to the reader]"
+    )
     documented = parser.add_argument_group("documented pipeline", "over the preset")
     documented.add_argument("--section-passes", type=int, metavar="N", help="per group; -1: no cap")
     documented.add_argument("--deep-fields", type=int, metavar="N", help="per facility; -1: no cap")
@@ -129,6 +133,13 @@ def _refuse(options: argparse.Namespace, names: Sequence[str], whose: str, allow
         value = getattr(options, name)
         if value is not None and value is not False and value != "":  # 0 is a setting
             raise HarnessError(f"--{name.replace('_', '-')} is {whose}", allowed=allowed)
+
+
+def calibration_of(options: argparse.Namespace) -> Calibration:
+    """The table that was given, else the embedded model's own, else the one for readers nobody measured."""
+    if options.calibration is not None:
+        return read_calibration(options.calibration)
+    return read_calibration(OF_EMBEDDED if options.reader == EMBEDDED else SHIPPED)
 
 
 def choice_of(options: argparse.Namespace) -> Choice:

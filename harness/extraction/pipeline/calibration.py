@@ -12,6 +12,7 @@ from pathlib import Path
 from harness.errors import HarnessError
 
 SHIPPED = Path(__file__).with_name("calibration.json")
+OF_EMBEDDED = Path(__file__).with_name("calibration_embedded.json")
 
 
 @dataclass(frozen=True, slots=True)

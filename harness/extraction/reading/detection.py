@@ -15,18 +15,18 @@ from harness.extraction.company import Company
 from harness.extraction.reading.shown import runs
 
 _WORD = r"[A-Z][\w&/'.-]*"
+# single spaces: more, and tabs, part the columns of a table
 _NAME = re.compile(
-    rf"\b(?:{_WORD}[ \t]+(?:(?:of|and|&)[ \t]+)?){{0,6}}"
-    r"(?:Facility|Loan|Tranche|Bond)(?:[ \t]+(?:[A-Z]\d?|[IVX]{1,4}|\d{1,2})(?![\w-]))?"
-    r"(?:[ \t]+(?:Facility|Loan))?"
+    rf"\b(?:{_WORD} (?:(?:of|and|&) )?){{0,6}}"
+    r"(?:Facility|Loan|Tranche|Bond|Line|Advance|Note)(?!\w)"
+    r"(?: (?:[A-Z]\d?|[IVX]{1,4}|\d{1,2})(?![\w-]))?"
+    r"(?: (?:Facility|Loan))?"
 )
 _NOT_IN_NAMES = frozenset(
     "the this that each any all such under a an no every other either both and of in by for to its if upon "
     "senior's existing new relevant respective".split()
 )
-_PLAIN = frozenset(
-    {"facility", "loan", "tranche", "bond", "loan facility", "senior facility", "term facility"}
-)
+_PLAIN = frozenset({"facility", "loan", "tranche", "bond", "loan facility", "senior facility"})
 _GENERIC = frozenset(
     "agreement agent office documents document party parties letter period change lender lenders commitment "
     "request obligor obligors repayment signatures".split()
@@ -47,6 +47,9 @@ _TYPES = (
     ("bond", "bond"),
     ("term", "term loan"),
 )
+_RARELY_FACILITIES = frozenset({"line", "advance", "note"})
+_OFTEN = 4
+"""So often a name must stand whose last word is seldom a loan's."""
 _BESIDE = 160
 """Characters within which an amount stands beside a name."""
 _MOST = 8
@@ -61,13 +64,20 @@ def detect_facilities(ask: Ask) -> tuple[Facility, ...]:
     shown: dict[str, str] = {}
     for passage in runs(ask.passages):
         body = text[passage.start : min(passage.end, passage.start + _MANY_CHARACTERS)]
-        for name, end in _names(body):
+        named = list(_names(body))
+        alone = {_folded(name) for name, _ in named}
+        for long_name, end in named:
+            # "Drawdown of Facility B" names what it draws
+            _, of, object_ = long_name.rpartition(" of ")
+            name = object_ if of and _folded(object_) in alone else long_name
             key = _folded(name)
             shown.setdefault(key, name)
             counts[key] += 1
             if not amounts.get(key):
                 amounts[key] = _amount(body, end - len(name), end)
-    kept = [key for key in shown if amounts[key] or counts[key] > 1]
+    kept = [
+        key for key in shown if (counts[key] >= _OFTEN if _is_rare(key) else amounts[key] or counts[key] > 1)
+    ]
     longest = [key for key in kept if not any(_is_short_for(key, other) for other in kept)]
     return tuple(Facility(shown[key], _type(key), amounts[key]) for key in longest[:_MOST])
 
@@ -85,6 +95,21 @@ def facility_before(company: Company, facilities: Sequence[Facility], at: int) -
         if place >= 0 and (best is None or place > best[0]):
             best = (place, number)
     return None if best is None else facilities[best[1]]
+
+
+def facility_in(text: str, facilities: Sequence[Facility]) -> Facility | None:
+    """The one facility that a text names; None where it names none or several."""
+    body = text.lower()
+    named = [each for each in facilities if any(_last(body, form) >= 0 for form in _forms(each.name))]
+    # of "Term Loan A" and "Loan A" the longer name is meant
+    named = [
+        each
+        for each in named
+        if not any(
+            each is not other and _folded(other.name).endswith(f" {_folded(each.name)}") for other in named
+        )
+    ]
+    return named[0] if len(named) == 1 else None
 
 
 def _names(body: str) -> Iterator[tuple[str, int]]:
@@ -113,6 +138,16 @@ def _amount(body: str, start: int, end: int) -> str:
 
 def _type(folded: str) -> str:
     return next((name for word, name in _TYPES if word in folded), "")
+
+
+def _is_rare(folded: str) -> bool:
+    """Whether it is named by a word that seldom is a loan: "Line A", "Loan Note"."""
+    words = folded.split()
+    return any(word in _RARELY_FACILITIES for word in words[-2:]) and not {
+        "facility",
+        "loan",
+        "tranche",
+    } & set(words)
 
 
 def _is_short_for(name: str, other: str) -> bool:

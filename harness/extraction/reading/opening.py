@@ -16,7 +16,15 @@ from harness.calls.tally import Tally
 from harness.engines.protocol import Engine
 from harness.errors import HarnessError
 from harness.extraction.asks import Provenance
-from harness.extraction.reading.formats import ONE_QUESTION, SPARSE, VERBOSE, Format, Sparse, Verbose
+from harness.extraction.reading.formats import (
+    ONE_QUESTION,
+    SPARSE,
+    STATEMENTS,
+    VERBOSE,
+    Format,
+    Sparse,
+    Verbose,
+)
 from harness.extraction.reading.noise import ASSUMED, Noise
 from harness.extraction.reading.prefixes import FourCharacters, Tokenized, Tokens
 from harness.extraction.reading.reader import ModelReader, Tell
@@ -25,11 +33,13 @@ from harness.extraction.reading.truth_engine import IDEAL, Conditions, TruthEngi
 from harness.extraction.truth import Truth
 from harness.models.embedded import model_folder
 
-EMBEDDED, EMBEDDED_MODEL = "embedded", "fields"
+EMBEDDED, EMBEDDED_MODEL = "embedded", "statements"
 ENDPOINT, PERFECT, NOISY, REPLAY = "endpoint", "perfect", "noisy", "replay"
 FORMATS: Mapping[str, Format] = MappingProxyType(
-    {"verbose": VERBOSE, "sparse": SPARSE, "one-question": ONE_QUESTION}
+    {"verbose": VERBOSE, "sparse": SPARSE, "one-question": ONE_QUESTION, "statements": STATEMENTS}
 )
+_MADE_FOR: Mapping[str, str] = MappingProxyType({"fields": "one-question", "statements": "statements"})
+"""The formats of shipped models that know no other."""
 _SCRIPT = "1"  # raise it when the readers that know the truth answer otherwise
 _SURE_SHARE = 0.75
 """Of a context whose tokens nobody here counts: four characters may be more than one token of it."""
@@ -158,8 +168,7 @@ def _local(choice: Choice, threads: int) -> Iterator[OpenReader]:
     with opened(where, threads) as model:
         tokenizer = "" if name.endswith(GGUF) else _tokenizer_of(name)
         tokens = tokens_by(tokenizer) if tokenizer else Tokenized(model.engine.tokenize)
-        is_made_for_one = model.identity.model == EMBEDDED_MODEL
-        chosen = format_named(choice.format or ("one-question" if is_made_for_one else "sparse"))
+        chosen = format_named(choice.format or _MADE_FOR.get(model.identity.model, "sparse"))
         yield _measured(model, chosen, tokens, tokenizer, model.engine.context_tokens)
 
 

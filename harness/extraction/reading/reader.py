@@ -11,7 +11,7 @@ from harness.calls.answer import Answer
 from harness.calls.model import Model
 from harness.engines.protocol import Request
 from harness.errors import HarnessError
-from harness.extraction.asks import Ask, Found, Provenance, Reply
+from harness.extraction.asks import Ask, Found, Passage, Provenance, Reply
 from harness.extraction.reading.counts import ReaderCounts
 from harness.extraction.reading.detection import detect_facilities
 from harness.extraction.reading.formats.format import Format, Parsed
@@ -189,7 +189,7 @@ class ModelReader:
         ask = work.ask
         if ask.stage == "detection" and not self.format.detects:
             self._count(ReaderCounts(detected=1))
-            return Reply(facilities=detect_facilities(ask), calls=0)
+            return Reply(facilities=detect_facilities(_of_all(ask)), calls=0)
         parsed = work.parsed
         found, quotes = _grounded(ask, parsed.found)
         is_unreadable = bool(parsed.problems) and all(parsed.problems)
@@ -212,6 +212,16 @@ class ModelReader:
     def _count(self, more: ReaderCounts) -> None:
         with self._lock:
             self._counts = self._counts.plus(more)
+
+
+def _of_all(ask: Ask) -> Ask:
+    """The ask about all of the company's documents: looking for names takes no call, whatever was shown."""
+    company = ask.company
+    whole = [
+        Passage(start, start + len(each.text))
+        for each, start in zip(company.documents, company.starts, strict=True)
+    ]
+    return replace(ask, passages=tuple(whole))
 
 
 def _counted(work: _Work, parsed: Parsed, is_unreadable: bool, quotes: dict[Alignment, int]) -> ReaderCounts:

@@ -10,7 +10,7 @@ from harness.engines.protocol import Engine, Request, Sampling, generate
 from harness.errors import HarnessError
 from harness.models.example import Example, Split, continuation, prompts
 from harness.models.heldout.prompts import heldout
-from harness.models.tasks import answers, entities, fields
+from harness.models.tasks import answers, entities, fields, statements
 
 SEED = 7
 ANSWER_TOKENS = 200
@@ -45,6 +45,12 @@ GOALS: Mapping[str, Mapping[str, Goal]] = {
         "templates_absent_recognised": Goal(0.90),
     },
     "answers": {"names_conflict_memory": Goal(0.15, 0.60), "templates_conflict_memory": Goal(0.15, 0.60)},
+    "statements": {
+        "names_f1": Goal(0.85),
+        "templates_f1": Goal(0.60),
+        "names_empty_kept": Goal(0.90),
+        "templates_empty_kept": Goal(0.90),
+    },
 }
 
 
@@ -121,6 +127,18 @@ def _fields(engine: Engine, count: int) -> dict[str, float]:
     return scores
 
 
+def _statements(engine: Engine, count: int) -> dict[str, float]:
+    scores: dict[str, float] = {}
+    for split in HELD_OUT:
+        asked = heldout("statements", split, count, SEED)
+        found = statements.score(answers_to(engine, [p.prompt for p in asked]), [p.turn for p in asked])
+        if found.f1 is None or found.empty_kept is None:
+            raise _too_few(count)
+        scores |= {f"{split}_f1": found.f1, f"{split}_empty_kept": found.empty_kept}
+        scores |= {f"{split}_things_f1": found.things_f1 or 0.0, f"{split}_unreadable": found.unreadable}
+    return scores
+
+
 def _too_few(count: int) -> HarnessError:
     return HarnessError(f"{count} held-out prompts are too few to score", next_step="ask for 100 or more")
 
@@ -147,4 +165,5 @@ _EVALUATIONS: Mapping[str, Callable[[Engine, int], dict[str, float]]] = {
     "entities": _entities,
     "fields": _fields,
     "answers": _answers,
+    "statements": _statements,
 }

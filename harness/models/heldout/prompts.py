@@ -7,9 +7,16 @@ from types import ModuleType
 from typing import NamedTuple
 
 from harness.models.example import Split, Turn, prompts
-from harness.models.tasks import answers, entities, fields
+from harness.models.tasks import answers, entities, fields, statements
 
-TASKS: dict[str, ModuleType] = {"entities": entities, "fields": fields, "answers": answers}
+TASKS: dict[str, ModuleType] = {
+    "entities": entities,
+    "fields": fields,
+    "answers": answers,
+    "statements": statements,
+}
+_COUNTED = frozenset({"entities", "statements"})
+"""Tasks whose answers list things, which count one by one."""
 
 
 class Prompt(NamedTuple):
@@ -34,7 +41,8 @@ def heldout(task: str, split: Split, count: int, seed: int) -> list[Prompt]:
 
 def counts(task: str, answer: str | None, turn: Turn) -> tuple[int, int, int]:
     """(true positives, false positives, false negatives) of one answer."""
-    if task == "entities":
-        return entities.counts(answer, turn)
+    if task in _COUNTED:
+        true, false, missed = TASKS[task].counts(answer, turn)
+        return int(true), int(false), int(missed)
     right = bool(TASKS[task].is_right(answer, turn))
     return int(right), int(not right), int(not right)

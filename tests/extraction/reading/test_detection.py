@@ -53,6 +53,14 @@ def test_the_longer_name_stands_for_the_shorter_one():
     assert [each.name for each in detected(text)] == ["Term Loan Facility A"]
 
 
+def test_columns_of_a_table_and_what_is_done_with_a_facility_are_no_part_of_its_name():
+    text = (
+        "Term Facility of USD 9,000,000.\nGypsum Bank\tTerm Facility\tUSD 5,000,000\n"
+        "Chalk Credit  Term Facility  USD 4,000,000\nDrawdown of Term Facility: USD 2,000,000\n"
+    )
+    assert [each.name for each in detected(text)] == ["Term Facility"]
+
+
 @settings(deadline=None)
 @given(st.text(alphabet="Facility Loan ABTerm\nEUR 5,0.€", max_size=300))
 def test_any_text_has_few_facilities_with_names(text):

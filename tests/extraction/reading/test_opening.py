@@ -8,10 +8,10 @@ import pytest
 from harness.calls.cache import ResponseCache
 from harness.calls.journal import Journal
 from harness.errors import HarnessError
-from harness.extraction.asks import Passage
+from harness.extraction.asks import Facility, Passage
 from harness.extraction.company import Company, Document
 from harness.extraction.reading import Choice, Noise, open_reader
-from harness.extraction.reading.formats import ONE_QUESTION, SPARSE, VERBOSE, Sparse
+from harness.extraction.reading.formats import ONE_QUESTION, SPARSE, STATEMENTS, VERBOSE, Sparse
 from harness.extraction.reading.noise import ASSUMED, Curve
 from harness.extraction.reading.opening import constrained, format_named
 from harness.extraction.reading.replay import read_records, the_record
@@ -153,7 +153,7 @@ def test_a_record_holds_nothing_of_the_documents(worlds, asks, tmp_path):
 @pytest.mark.skipif(
     not (find_spec("llama_cpp") and find_spec("tokenizers")), reason="needs the extra `models`"
 )
-def test_the_embedded_model_reads_a_passage(asks, worlds):
+def test_the_model_of_one_question_a_call_reads_a_passage(asks, worlds):
     text = (
         "The parties keep a copy of this file. The Interest Margin amounts to 2.35 %, as agreed.\n"
         "Under the term sheet, the Agency Fee was set at 0.40 %. As agreed, the Final Maturity Date falls on "
@@ -167,7 +167,7 @@ def test_the_embedded_model_reads_a_passage(asks, worlds):
         company=company,
         passages=(Passage(start, start + len(text)),),
     )
-    with open_reader(Choice()) as one:
+    with open_reader(Choice("fields")) as one:
         reader = one.reader()
         assert reader.format is ONE_QUESTION
         assert one.record.tokenizer == "fields"
@@ -179,3 +179,30 @@ def test_the_embedded_model_reads_a_passage(asks, worlds):
     assert {each.field: each.value for each in reply.found if each.evidence} == {
         "spread": "2.35 %", "maturity_date": "14 March 2031",
     }  # fmt: skip
+
+
+@pytest.mark.skipif(
+    not (find_spec("llama_cpp") and find_spec("tokenizers")), reason="needs the extra `models`"
+)
+def test_the_embedded_model_says_what_each_line_states(asks, worlds):
+    text = "The Interest Margin of Term Loan A is 2.35 per cent.\n\nThe parties keep a copy of this file.\n"
+    company = Company("c", (Document("d", text),))
+    start = company.starts[0]
+    ask = asks(
+        worlds(facilities=1),
+        fields=["spread", "maturity_date"],
+        company=company,
+        passages=(Passage(start, start + len(text)),),
+        facilities=(Facility("Term Loan A"),),
+    )
+    with open_reader(Choice()) as one:
+        reader = one.reader()
+        assert reader.format is STATEMENTS
+        (reply,) = reader.answers([ask])
+    assert reader.provenance == "measured"
+    assert reply.calls == reader.calls(ask) == 2
+    (found,) = reply.found
+    assert (found.field, found.facility) == ("spread", "Term Loan A")
+    assert found.value.startswith("2.35")
+    assert found.evidence is not None
+    assert "2.35" in text[found.evidence.start - start : found.evidence.end - start]
