@@ -176,7 +176,7 @@ print([solve.status for solve in result.solves], result.best, result.proven, res
 
 
 def test_a_real_interrupt_ends_the_whole_method() -> None:
-    """Whichever of the two budgets it hits, the second takes HiGHS minutes."""
+    """Whatever it hits of the two budgets, or between them; the second takes HiGHS minutes."""
     pipe = subprocess.PIPE
     with subprocess.Popen(
         [sys.executable, "-c", INTERRUPTED], cwd=ROOT, stdout=pipe, stderr=pipe, text=True
@@ -187,7 +187,7 @@ def test_a_real_interrupt_ends_the_whole_method() -> None:
         process.send_signal(signal.SIGINT)
         printed, errors = process.communicate(timeout=30)
     assert (process.returncode, errors) == (0, "")
-    assert "no plan found" in printed
+    assert "optimal" not in printed
     assert printed.endswith("None False True\n")
 
 
