@@ -114,7 +114,7 @@ def score(answers: Sequence[str | None], turns: Sequence[Turn]) -> Scores:
         whole += _hits(set(found), set(gold))
         things += _hits({each.code for each in found}, {each.code for each in gold})
         empty += not gold
-        kept += not gold and not found
+        kept += not gold and said == ()
     return Scores(_f1(whole), _f1(things), kept / empty if empty else None, unreadable / len(turns))
 
 

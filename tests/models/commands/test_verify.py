@@ -184,7 +184,7 @@ def truncate_manifest(folder: Path) -> None:
     ("damage", "said"),
     [
         (damage_weights, "model.safetensors: the SHA-256 is not the one in the manifest"),
-        (name_another_model, "the manifest names 'mine' (allowed: answers, entities, fields)"),
+        (name_another_model, "the manifest names 'mine' (allowed: answers, entities, fields, statements)"),
         (add_file, "notes.txt is not in the manifest"),
         (drop_manifest, "manifest.json is missing"),
         (drop_config, "no model 'entities'"),

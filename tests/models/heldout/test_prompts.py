@@ -54,7 +54,8 @@ def test_entity_prompts_hold_no_name_of_training(split: Split) -> None:
 @pytest.mark.parametrize("task", sorted(TASKS))
 def test_gold_counts_as_hits_and_nothing_as_misses(task: str) -> None:
     for _, answer, turn in heldout(task, "names", 30, seed=9):
-        size = sum(counts(task, None, turn)) if task == "entities" else 1
+        lists = task in ("entities", "statements")
+        size = sum(counts(task, None, turn)) if lists else 1
         assert counts(task, answer, turn) == (size, 0, 0)
-        assert counts(task, None, turn) == ((0, 0, size) if task == "entities" else (0, 1, 1))
+        assert counts(task, None, turn) == ((0, 0, size) if lists else (0, 1, 1))
         assert counts(task, f"{answer}x", turn)[0] == 0

@@ -99,7 +99,7 @@ SILENT = Turn("", "-")
         (("margin|Facility A|2.3 %", "-"), 0.0, 1.0, 1.0, 0.0),
         (("margin|Facility A|2.35 %", "llcr||1.2x"), 2 / 3, 2 / 3, 0.0, 0.0),
         (("-", "-"), 0.0, 0.0, 1.0, 0.0),
-        (("nothing", None), 0.0, 0.0, 1.0, 1.0),
+        (("nothing", None), 0.0, 0.0, 0.0, 1.0),
     ],
 )
 def test_scores(
