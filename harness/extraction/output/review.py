@@ -59,7 +59,7 @@ def _lede(result: CompanyResult) -> str:
     grounded = sum(value.evidence is not None for value in values)
     return (
         f"{several(len(result.facilities), 'facility', 'facilities')}, {found:,} values found, {grounded:,} "
-        f"of them grounded in the text, {several(conflicts, 'conflict')}; {several(result.calls, 'call')}"
+        f"with evidence in the text, {several(conflicts, 'conflict')}; {several(result.calls, 'call')}"
     )
 
 
