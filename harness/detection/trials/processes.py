@@ -186,7 +186,7 @@ def _serve(connection: Connection, worker: Worker) -> None:
     try:
         try:
             scored = _scorer(worker)
-        except Exception as error:
+        except Exception as error:  # whatever it is, the parent waits to be told
             connection.send(("failed", f"while it started: {_told(error)}"))
             return
         connection.send(("ready", None))
@@ -220,7 +220,7 @@ def loading_of(worker: Worker) -> Any:
 def _scored(score: Any, samples: Sequence[Sample]) -> tuple[str, Any]:
     try:
         return "scored", score(samples)
-    except Exception as error:
+    except Exception as error:  # whatever it is, the parent waits to be told
         return "failed", f"at sample {_culprit(score, samples)}: {_told(error)}"
 
 
@@ -229,7 +229,7 @@ def _culprit(score: Any, samples: Sequence[Sample]) -> str:
     for sample in samples:
         try:
             score([sample])
-        except Exception:
+        except Exception:  # it has been caught and told once already; this only finds whose it is
             return sample.id
     return ", ".join(sample.id for sample in samples) + " together"
 

@@ -47,7 +47,6 @@ GOALS: Mapping[str, Mapping[str, Goal]] = {
     "answers": {"names_conflict_memory": Goal(0.15, 0.60), "templates_conflict_memory": Goal(0.15, 0.60)},
     "statements": {
         "names_f1": Goal(0.85),
-        "templates_f1": Goal(0.60),
         "names_empty_kept": Goal(0.90),
         "templates_empty_kept": Goal(0.90),
     },
